@@ -27,7 +27,7 @@ def rope_tables(
     n_positions:int,      # `T`, positions 0 to T-1
     head_dim:int,         # `K`
     base:float=10000.0,   # as in `rope_frequencies`
-)->tuple:              # cos and sin, each `(T,K)` float32; sin is negative in the first half of the columns
+)->tuple:                 # cos and sin, each `(T,K)` float32; sin is negative in the first half of the columns
     "What every column keeps of itself (cos) and takes from its partner (sin), at every position."
     positions = torch.arange(n_positions, dtype=torch.float64, device='cpu')
     angles = torch.outer(positions, rope_frequencies(head_dim, base))   # (T,K/2)
@@ -61,14 +61,14 @@ class RotaryEmbedding(nn.Module):
     def forward(self,
         q:Tensor,             # `(B,H,T,K)` queries, T at most max_positions
         k:Tensor,             # `(B,H,T,K)` keys
-    )->tuple:              # both turned; shapes and types stay
+    )->tuple:                 # both turned; shapes and types stay
         "Turn queries and keys alike; values are none of its business."
         cos, sin = self.tables(q.shape[-2])
         return rotate(q, cos, sin), rotate(k, cos, sin)
 
     def tables(self,
         n_positions:int,      # `T`, at most max_positions
-    )->tuple:              # cos and sin, `(T,K)` float32, on the device of the model
+    )->tuple:                 # cos and sin, `(T,K)` float32, on the device of the model
         "The first rows of both tables."
         if n_positions > self.max_positions:
             raise InputError(f'{n_positions} positions, but the model was built for {self.max_positions}: '
