@@ -70,7 +70,7 @@ def paragraphs(
     lines:list[str],  # lines of a docstring, indentation kept
 )->list[str]:         # running text, each paragraph and bullet on its own, inline markup removed
     "The prose in a piece of a docstring: no doctests, literal blocks, tables, headings, directives."
-    found, now, skip, fence, doctest, literal = [], [], None, False, False, None
+    found, now, depth, skip, fence, doctest, literal = [], [], 0, None, False, False, None
     def flush():
         if now: found.append(plain_text(' '.join(now)))
         now.clear()
@@ -89,7 +89,7 @@ def paragraphs(
         if doctest or text.startswith('>>>'): flush(); doctest = True; continue
         if text.startswith('..') and (match := _directive.match(text)):
             flush()
-            if match[1] in _kept_directives: now.append(match[2])
+            if match[1] in _kept_directives: depth, now = indent + 3, [match[2]] if match[2] else []
             else: skip = indent
             continue
         if _rule.match(text):

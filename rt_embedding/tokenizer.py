@@ -85,13 +85,14 @@ def learn_pieces(
     if model_type not in ('unigram', 'bpe'): raise InputError(f"model_type must be 'unigram' or 'bpe', got {model_type!r}")
     if not 0.98 <= character_coverage <= 1:
         raise InputError(f'character_coverage must lie in 0.98 .. 1, got {character_coverage}')
+    ascii_seen = {c for word in counts for c in word if '!' <= c <= '~'}  # a rare ? or [ must not become unknown
     rows = (f'{_clean(word[i:i+MAX_WORD])}\t{counts[word]}' for word in sorted(counts, key=lambda w: (-counts[w], w))
             for i in range(0, len(word), MAX_WORD))
     model = io.BytesIO()
     try:
         spm.SentencePieceTrainer.train(
             sentence_iterator=rows, input_format='tsv', model_writer=model, model_type=model_type, vocab_size=vocab_size,
-            character_coverage=character_coverage, pad_id=PAD_ID, unk_id=UNK_ID, bos_id=BOS_ID, eos_id=EOS_ID,
+            character_coverage=character_coverage, required_chars=''.join(sorted(ascii_seen)), pad_id=PAD_ID, unk_id=UNK_ID, bos_id=BOS_ID, eos_id=EOS_ID,
             control_symbols=[MASK_PIECE], normalization_rule_name='nmt_nfkc', num_threads=16, minloglevel=2)
     except RuntimeError as e: raise InputError(_explain(str(e), vocab_size)) from None
     return model.getvalue()

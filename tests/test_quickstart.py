@@ -1,0 +1,62 @@
+"The whole road on a small text, then a search in a process of its own, with the network blocked."
+import json
+import os
+import sys
+
+import pytest
+
+from conftest import ENV, run, sentences
+
+BLOCK = '''
+import socket
+def refuse(*a, **k): raise OSError('the network is blocked in this test')
+socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
+'''
+
+
+@pytest.fixture(scope='module')
+def offline(tmp_path_factory):
+    "A sitecustomize that blocks sockets in every child process."
+    folder = tmp_path_factory.mktemp('offline')
+    (folder/'sitecustomize.py').write_text(BLOCK)
+    before = ENV.get('PYTHONPATH')
+    ENV['PYTHONPATH'] = str(folder)
+    yield
+    ENV.pop('PYTHONPATH') if before is None else ENV.update(PYTHONPATH=before)
+
+
+@pytest.fixture(scope='module')
+def quickstart_run(offline, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('quick')
+    text = folder/'my.tsv'
+    text.write_text(''.join(f'{a}\t{a.split(" number")[0]} {i}\n' for i, a in enumerate(sentences(600, seed=5))), encoding='utf-8')
+    code, out, err = run('rt_quickstart', '--corpus', text, '--minutes', 0.2, '--vocab_size', 200, '--batch_size', 32, '--output', folder/'run')
+    assert code == 0, err
+    return folder/'run', out
+
+
+def test_quickstart_leaves_model_index_and_report(quickstart_run):
+    folder, out = quickstart_run
+    assert 'left]' in out and 'budget' in out
+    for name in ('report.md', 'results.json', 'scores.png', 'losses.png', 'model/model.safetensors', 'index'): assert (folder/name).exists(), name
+    scores = json.loads((folder/'results.json').read_text(encoding='utf-8'))['scores']
+    assert {'random init', 'MLM only', 'MLM + contrastive', 'BM25'} <= scores.keys()
+    assert scores['MLM + contrastive']['mrr'] > scores['MLM only']['mrr']
+
+
+def test_search_answers_from_the_run(quickstart_run):
+    folder, _ = quickstart_run
+    code, out, err = run('rt_search', 'the cat watches the garden', '--run', folder, '--k', 3, '--json')
+    assert code == 0, err
+    hits = json.loads(out)
+    hits = hits['hits'] if isinstance(hits, dict) else hits
+    assert len(hits) == 3
+    code, out, err = run('rt_search', 'the cat watches the garden', '--run', folder)
+    assert code == 0 and 'cat' in out, err
+
+
+def test_quickstart_refuses_text_that_is_too_small(tmp_path):
+    (tmp_path/'small.txt').write_text('one line\nanother line\n')
+    code, _, err = run('rt_quickstart', '--corpus', tmp_path/'small.txt', '--output', tmp_path/'run', '--minutes', 0.1)
+    assert code == 2 and 'give more text' in err and 'Traceback' not in err
+    assert not (tmp_path/'run'/'material').exists()
