@@ -288,7 +288,7 @@ class _Run:
         if batches < 1: raise InputError('there is not a single batch to train on: lower batch_size or give more text')
         self.steps_per_epoch = math.ceil(batches/config.gradient_accumulation_steps)
         self.total = config.max_steps or config.epochs*self.steps_per_epoch
-        self.state = dict(step=0, tokens=0, loss_sum=0., loss_steps=0, skipped=0, bad_in_a_row=0, best_loss=None, best_step=None)
+        self.state = dict(step=0, tokens=0, loss_sum=0., loss_steps=0, skipped=0, bad_in_a_row=0, best_loss=None, best_step=None, last={})
         settings = dict(objective=objective.name, model=asdict(model.config), training=asdict(config), data=run_config)
         self._start(resume, settings)
         self.logger = TrainingLogger(run/'logs', objective.name, resume_step=self.state['step'], progress=progress, total_steps=self.total)
@@ -355,7 +355,7 @@ class _Run:
             self.logger.close()
             self.model.train(self.model_training)
         return dict(steps=s['step'], tokens=s['tokens'], elapsed_s=time.perf_counter() - started, skipped_steps=s['skipped'],
-                    best_step=s['best_step'], best_val_loss=s['best_loss'], last=evaluations, run=str(self.run))
+                    best_step=s['best_step'], best_val_loss=s['best_loss'], last=s['last'], run=str(self.run))
 
     def _log(self, epoch, lr, norm, mark):
         s, now = self.state, time.perf_counter()
@@ -375,6 +375,7 @@ class _Run:
         self.model.train()
         self.logger.log_validation(step=s['step'], epoch=epoch, **metrics)
         if self.callback: self.callback('validation', dict(step=s['step'], **metrics))
+        s['last'] = metrics
         if math.isfinite(metrics['val_loss']) and (s['best_loss'] is None or metrics['val_loss'] < s['best_loss']):
             s['best_loss'], s['best_step'] = metrics['val_loss'], s['step']
             self.model.save_pretrained(self.run/'best')
