@@ -201,7 +201,7 @@ class ContrastiveObjective(Objective):
         texts = np.concatenate([a, b, hard])
         piece = self.chunk_size or piece_size(len(texts))
         key = lambda t: torch.from_numpy(self.table.keys[t])
-        return dict(pack_texts(self.table, texts, self.context_window, piece), n_pairs=len(rows),
+        return dict(pack_texts(self.table.texts, texts, self.context_window, piece), n_pairs=len(rows),
                     same=same_text(key(a), key(b), key(hard) if len(hard) else None))
 
     def count(self, batch): return batch['n_pairs']

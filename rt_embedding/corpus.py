@@ -15,7 +15,6 @@ from itertools import chain
 from pathlib import Path
 import numpy as np
 import torch
-from fastcore.basics import patch
 from loguru import logger
 from torch import Tensor
 from .commands import InputError, atomic_folder, require, sha256_file
@@ -208,12 +207,13 @@ def build_shards(
     wanted = dict(format_version=FORMAT_VERSION, tokenizer_sha256=tokenizer.sha256, vocab_size=len(tokenizer),
                   source=_source(inputs, source), deduplicate=deduplicate, dtype='<u2' if len(tokenizer) <= 1 << 16 else '<u4')
     for attempt in range(3):
-        if (found := _reusable(folder, wanted, rebuild and not attempt)) is not None: return found
         try:
+            if (found := _reusable(Path(folder), wanted, rebuild and not attempt)) is not None: return found
             _build(inputs if source else read_sentences(inputs), tokenizer, Path(folder), wanted, on_progress)
             break
-        except OSError as e:  # two builds may finish in the same instant
-            if e.errno not in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY) or attempt == 2: raise
+        except OSError as e:  # two builds that finish in the same instant: look again
+            if e.errno not in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY) or attempt == 2:
+                raise InputError(f'{folder}: cannot write token shards ({e.strerror})') from e
             time.sleep(.1)
     return _open_settled(folder)
 
@@ -230,19 +230,18 @@ def _source(inputs, name):
 
 def _reusable(folder, wanted, rebuild):
     "The shard in `folder` if it fits; None if it must be built; an error if the folder is something else."
-    folder = Path(folder)
     if not folder.exists(): return None
-    foreign = [p.name for p in folder.iterdir() if p.name not in FILES] if folder.is_dir() else [folder.name]
-    if foreign: raise InputError(f'{folder} holds {sorted(foreign)[0]}, which is not part of token shards: choose another folder')
-    if rebuild: return None
-    try: shards = TokenShards(folder)
-    except InputError as e:
-        if any(folder.iterdir()): logger.warning('building again: {}', e)
-        return None
-    changed = [k for k, v in wanted.items() if shards.header[k] != v]
+    if not folder.is_dir(): raise InputError(f'{folder} is a file: name a folder for the token shards')
+    names, shards = sorted(p.name for p in folder.iterdir()), None
+    try: shards = TokenShards(folder) if names and not rebuild else None
+    except InputError as e: logger.warning('building again: {}', e)
+    changed = [k for k, v in wanted.items() if shards and shards.header[k] != v]
+    if shards and not changed:
+        logger.info('reusing {}: {:,} sentences, {:,} tokens', folder, len(shards), shards.n_tokens)
+        return shards
+    if foreign := [name for name in names if name not in FILES]:
+        raise InputError(f'{folder} holds {foreign[0]}, which is no part of token shards: choose another folder')
     if changed: logger.info('building {} again, it was made with another {}', folder, ', '.join(changed))
-    else: logger.info('reusing {}: {:,} sentences, {:,} tokens', folder, len(shards), shards.n_tokens)
-    return None if changed else shards
 
 def _build(sentences, tokenizer, folder, wanted, on_progress):
     start = time.perf_counter()
