@@ -12,11 +12,10 @@ import ast, difflib, gc, hashlib, importlib, importlib.metadata, importlib.util,
 import os, re, signal, sys, sysconfig, tokenize, types, warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
 from pathlib import Path
 from typing import Callable, Iterator
 from fastcore.script import Param
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from .commands import InputError, atomic_file, command, require
 from .text import expand_paths, normalize_spaces, read_sentences, split_sentences
 
@@ -432,10 +431,18 @@ def _files(top, root, package_name):
     return found
 
 # %% ../nbs/06b_sources.ipynb #970e5e60
-def installed_packages():
+def installed_packages()->list[str]:
     "Import names of installed packages with Python source, sorted; installers and this project are left out."
-    return sorted(name for name in importlib.metadata.packages_distributions()
-                  if name not in _never | _other_folders and _spec(name))
+    names = {name for names in _import_names().values() for name in names}
+    return sorted(name for name in names - _never - _other_folders if _spec(name))
+
+def _import_names():
+    "Distribution name -> its top-level import names."
+    found = {}
+    for d in importlib.metadata.distributions():
+        tops = (d.read_text('top_level.txt') or '').split() or {f.parts[0].removesuffix('.py') for f in d.files or () if f.suffix == '.py'}
+        if d.metadata['Name']: found.setdefault(_canonical(d.metadata['Name']), set()).update(t for t in tops if t.isidentifier())
+    return found
 
 def _standard_files(names):
     root = Path(sysconfig.get_path('stdlib'))
@@ -450,9 +457,7 @@ def _locate(names):
     "What to read for these package names: (source files, names of standard modules)."
     standard_names = sorted(set(sys.stdlib_module_names) - _never)
     public = [n for n in standard_names if not n.startswith('_')] + ['os.path']
-    by_distribution = {}
-    for name, distributions in importlib.metadata.packages_distributions().items():
-        for d in distributions: by_distribution.setdefault(_canonical(d), set()).add(name)
+    by_distribution = _import_names()
     names = ['python', *installed_packages()] if names is None else [names] if isinstance(names, str) else list(names)
     standard, tops = [], []
     for name in names:
@@ -541,11 +546,10 @@ def _parcels(files, size=400_000):
         if total >= size: yield 'read', now; now, total = [], 0
     if now: yield 'read', now
 
-def _start_pool(workers):
+def _start_pool(workers, method='fork' if sys.platform == 'linux' else 'spawn'):
     "A pool of processes; None where there is nothing to gain, or no way to start one."
     if getattr(multiprocessing.current_process(), '_inheriting', False):
         raise RuntimeError("this module is being imported by a worker process: put the call under if __name__ == '__main__':")
-    method = 'fork' if sys.platform == 'linux' else 'spawn'   # fork copies what is in memory: starts at once
     if workers < 2 or (method == 'spawn' and _work.__module__ == '__main__'): return None
     try: return ProcessPoolExecutor(workers, multiprocessing.get_context(method),
                                     initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
@@ -658,7 +662,7 @@ def _read_packages(files, standard, pool, on_progress):
     known, read, found, done = {f.name: f for f in files}, [], [], set()
     todo = [f for f in known.values() if not _private(f.name) or _docs_file.search(f.name.split('.')[-1])]
     tasks = [('inspect', standard)] if standard else []
-    total = 0
+    total = finished = 0
     while todo:
         done |= {f.name for f in todo}
         total += len(todo)
@@ -666,10 +670,11 @@ def _read_packages(files, standard, pool, on_progress):
         wanted = set()
         for (kind, items), result in zip(tasks, _each(pool, tasks)):
             if kind == 'inspect': found += result; continue
+            finished += len(items)
             fresh = [(f, m) for f, m in zip(items, result) if m is not None]
             read += fresh
             for _, m in fresh: wanted |= _wanted(m)
-            if on_progress: on_progress(len(read), total)
+            if on_progress: on_progress(finished, total)
         todo, tasks = [known[n] for n in sorted(wanted - done) if n in known], []
     if tasks: found += _inspect_standard(standard)
     return read, found
@@ -826,7 +831,7 @@ def make_corpus(
 ):                                 # dict of counts
     "Write a corpus: the documentation of installed packages, or the sentences of your own text."
     if limit < 0: raise InputError(f'limit must be 0 (all) or positive, got {limit}')
-    if source == 'wikipedia': raise InputError('wikipedia is not a source yet: use python, or the path of a text file of your own')
+    if source == 'wikipedia' and not Path(source).exists(): raise InputError('wikipedia is not a source yet: use python, or the path of a text file of your own')
     if source == 'python': sentences, found = _python_source(packages, bool(pairs))
     elif packages: raise InputError(f'packages narrows the source python, but the source is {source}')
     else: sentences, found = _path_source(source, output, pairs)
