@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['HOLE', 'rt_corpus', 'plain_text', 'is_sentence', 'paragraphs', 'parse_docstring', 'DocumentedObject', 'name_words',
-           'installed_packages', 'documented_objects', 'text_key', 'python_sentences', 'description', 'python_pairs',
-           'described_split', 'description_task', 'text_pairs', 'make_corpus', 'plot_packages', 'plot_lengths']
+           'installed_packages', 'documented_objects', 'text_key', 'plot_packages', 'plot_lengths', 'python_sentences',
+           'description', 'python_pairs', 'described_split', 'description_task', 'text_pairs', 'make_corpus']
 
 # %% ../nbs/06b_sources.ipynb #be6cd57b
 import ast, difflib, gc, hashlib, importlib, importlib.metadata, importlib.util, inspect, io, multiprocessing
@@ -17,7 +17,7 @@ from typing import Callable, Iterator
 from fastcore.script import Param
 from tqdm import tqdm
 from .commands import InputError, atomic_file, command, require
-from .text import expand_paths, normalize_spaces, read_sentences, split_sentences
+from .text import expand_paths, normalize_spaces, split_sentences
 
 # %% ../nbs/06b_sources.ipynb #501716b3
 HOLE = '\ufffc'  # stands where a formula or a reference was: what is left of that sentence is no English
@@ -238,7 +238,7 @@ def _describe(lines):
     first = [s for p in paragraphs(lines)[:2] for s in split_sentences(p)][:2]
     return ' '.join(s for s in first if is_sentence(s, 2))
 
-# %% ../nbs/06b_sources.ipynb #6b1aac6f
+# %% ../nbs/06b_sources.ipynb #f4d70ace
 @dataclass(frozen=True)
 class DocumentedObject:
     "Something a Python program can name, and what its documentation says about it."
@@ -252,14 +252,16 @@ class DocumentedObject:
     package:str='python'  # top-level package; `python` for the standard library
 
     @property
-    def body(self): "The text after the summary, `''` if there is none."; return ' '.join(s if s[-1] in '.!?:' else s + '.' for s in self.sentences)
+    def body(self)->str:
+        "The text after the summary, `''` if there is none."
+        return ' '.join(s if s[-1] in '.!?:' else s + '.' for s in self.sentences)
 
-# %% ../nbs/06b_sources.ipynb #be19d0f8
+# %% ../nbs/06b_sources.ipynb #ed8da9f2
 def name_words(
     name:str,  # `torch.utils.data.DataLoader`
 )->str:        # `torch utils data data loader`
     "Spell a qualified name in lower-case words."
-    return ' '.join(_humps.sub(' ', part).lower() for part in re.findall(r'[A-Za-z0-9]+', name.removeprefix('help')))
+    return ' '.join(_humps.sub(' ', part).lower() for part in re.findall(r'[A-Za-z0-9]+', name.removeprefix("help('")))
 
 _humps = re.compile(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])')
 
@@ -527,7 +529,7 @@ def _keep(found, name, thing, module):
     if text: written = re.sub(r'\$\w+,?\s*|(?<=[(\s])/,?\s*|,\s*/', '', text)
     if _is_summary(summary): found.append(DocumentedObject(name, written, summary, sentences, parameters, module))
 
-# %% ../nbs/06b_sources.ipynb #e9da09e4
+# %% ../nbs/06b_sources.ipynb #1ed69e6d
 def _work(task):
     "One parcel of work: a list of files to parse, or names of standard modules to inspect."
     kind, items = task
@@ -551,7 +553,7 @@ def _start_pool(workers, method='fork' if sys.platform == 'linux' else 'spawn'):
     if getattr(multiprocessing.current_process(), '_inheriting', False):
         raise RuntimeError("this module is being imported by a worker process: put the call under if __name__ == '__main__':")
     if workers < 2 or (method == 'spawn' and _work.__module__ == '__main__'): return None
-    try: return ProcessPoolExecutor(workers, multiprocessing.get_context(method),
+    try: return ProcessPoolExecutor(min(workers, 16 if method == 'fork' else 4), multiprocessing.get_context(method),
                                     initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
     except (OSError, ImportError, NotImplementedError, ValueError): return None
 
@@ -635,7 +637,7 @@ class _Names:
 def _shortest(name): return name.count('.'), len(name), name
 def _related(home, module): return home.split('.')[0] == module.split('.')[0] or home.split('.')[0].startswith('_')
 
-# %% ../nbs/06b_sources.ipynb #1962b5f0
+# %% ../nbs/06b_sources.ipynb #3f50bd49
 def documented_objects(
     packages=None,        # import or distribution names, `'python'` for the standard library; None: it and all that is installed
     workers:int=0,        # processes; 0: one a core
@@ -644,7 +646,7 @@ def documented_objects(
     "Read the documentation of installed packages. Packages are parsed, never imported."
     files, standard = _locate(packages)
     workers = workers or (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1)
-    pool = _start_pool(min(workers, 16)) if sum(f.size for f in files) > 1_000_000 else None
+    pool = _start_pool(workers) if sum(f.size for f in files) > 1_000_000 else None
     try: read, found = _read_packages(files, standard, pool, on_progress)
     finally:
         if pool: pool.shutdown(cancel_futures=True)
@@ -693,6 +695,40 @@ def text_key(
 )->str:        # its letters and digits, lower case, one space between words
     "Two texts are the same if their keys are."
     return ' '.join(re.findall(r'[^\W_]+', text.lower()))
+
+# %% ../nbs/06b_sources.ipynb #8e1f05f2
+def plot_packages(
+    objects,      # of `documented_objects`
+    n:int=12,     # the largest packages; the others share a bar
+    ax=None,      # matplotlib axes to draw on
+):                # the axes
+    "How many documented objects each package brings."
+    counts = {}
+    for o in objects: counts[o.package] = counts.get(o.package, 0) + 1
+    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+    if len(rows) > n: rows = rows[:n] + [(f'{len(rows) - n} others', sum(c for _, c in rows[n:]))]
+    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, .35 * len(rows) + 1))
+    bars = ax.barh([name for name, _ in rows], [c for _, c in rows], color='#0072B2')
+    ax.bar_label(bars, labels=[f'{c:,}' for _, c in rows], padding=3)
+    ax.invert_yaxis()
+    ax.margins(x=.15)
+    ax.set(xlabel='documented objects', title='Where the documentation comes from')
+    return ax
+
+# %% ../nbs/06b_sources.ipynb #10487699
+def plot_lengths(
+    objects,      # of `documented_objects`
+    ax=None,      # matplotlib axes to draw on
+):                # the axes
+    "How long summaries and bodies are."
+    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))
+    edges = [2 ** (k / 2) for k in range(0, 23)]
+    for name, color, counts in (('summary', '#0072B2', [len(o.summary.split()) for o in objects]),
+                                ('body', '#E69F00', [len(o.body.split()) for o in objects if o.sentences])):
+        ax.hist(counts, bins=edges, color=color, alpha=.6, label=f'{name} ({len(counts):,} objects)')
+    ax.set(xscale='log', xlabel='words (log scale)', ylabel='objects', title='A summary is a question, a body is a page')
+    ax.legend()
+    return ax
 
 # %% ../nbs/06b_sources.ipynb #35a32f73
 def python_sentences(
@@ -874,37 +910,3 @@ def _write(path, make, limit, line_of):
     return n
 
 rt_corpus = command(make_corpus)
-
-# %% ../nbs/06b_sources.ipynb #ab6e12b9
-def plot_packages(
-    objects,      # of `documented_objects`
-    n:int=12,     # the largest packages; the others share a bar
-    ax=None,      # matplotlib axes to draw on
-):                # the axes
-    "How many documented objects each package brings."
-    counts = {}
-    for o in objects: counts[o.package] = counts.get(o.package, 0) + 1
-    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
-    if len(rows) > n: rows = rows[:n] + [(f'{len(rows) - n} others', sum(c for _, c in rows[n:]))]
-    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, .35 * len(rows) + 1))
-    bars = ax.barh([name for name, _ in rows], [c for _, c in rows], color='#0072B2')
-    ax.bar_label(bars, labels=[f'{c:,}' for _, c in rows], padding=3)
-    ax.invert_yaxis()
-    ax.margins(x=.15)
-    ax.set(xlabel='documented objects', title='Where the documentation comes from')
-    return ax
-
-# %% ../nbs/06b_sources.ipynb #9830bc44
-def plot_lengths(
-    objects,      # of `documented_objects`
-    ax=None,      # matplotlib axes to draw on
-):                # the axes
-    "How long summaries and bodies are."
-    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))
-    edges = [2 ** (k / 2) for k in range(0, 23)]
-    for name, color, counts in (('summary', '#0072B2', [len(o.summary.split()) for o in objects]),
-                                ('body', '#E69F00', [len(o.body.split()) for o in objects if o.sentences])):
-        ax.hist(counts, bins=edges, color=color, alpha=.6, label=f'{name} ({len(counts):,} objects)')
-    ax.set(xscale='log', xlabel='words (log scale)', ylabel='objects', title='A summary is a question, a body is a page')
-    ax.legend()
-    return ax

@@ -20,6 +20,20 @@ def sentences(n, seed=0):
     return [f'{rng.choice(who)} {rng.choice(does)} {rng.choice(what)} {rng.choice(when)} number {rng.randrange(10**6)}.' for _ in range(n)]
 
 
+def paraphrases(n, seed=0):
+    "Pairs that say the same with other words: nothing lexical helps."
+    rng = random.Random(seed)
+    parts = ['the cat=our kitten|a dog=some hound|my friend=a mate of mine|the teacher=that instructor|the child=a kid|the doctor=one physician',
+             'buys=purchases|hides=conceals|finds=discovers|needs=requires|repairs=fixes|paints=colours',
+             'the bicycle=that bike|a small house=one little cottage|the road=this street|an old car=some ancient automobile|a cup=one mug',
+             'at night=after dark|in the city=within town|near the sea=by ocean shores|in the wood=inside that forest|at home=indoors']
+    parts = [[w.split('=') for w in p.split('|')] for p in parts]
+    def pair():
+        picks = [rng.choice(p) for p in parts]
+        return ' '.join(w[0] for w in picks), ' '.join(w[1] for w in picks)
+    return list(dict.fromkeys(pair() for _ in range(n)))
+
+
 def start(name, *args, **kw):
     "Start a console command of the package in a process of its own."
     module = {'rt_train_tokenizer': 'tokenizer', 'rt_corpus': 'sources', 'rt_train_mlm': 'mlm', 'rt_train_contrastive': 'contrastive',

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from conftest import ENV, run, sentences
+from conftest import ENV, paraphrases, run
 
 BLOCK = '''
 import socket
@@ -29,8 +29,8 @@ def offline(tmp_path_factory):
 def quickstart_run(offline, tmp_path_factory):
     folder = tmp_path_factory.mktemp('quick')
     text = folder/'my.tsv'
-    text.write_text(''.join(f'{a}\t{a.split(" number")[0]} {i}\n' for i, a in enumerate(sentences(600, seed=5))), encoding='utf-8')
-    code, out, err = run('rt_quickstart', '--corpus', text, '--minutes', 0.2, '--vocab_size', 200, '--batch_size', 32, '--output', folder/'run')
+    text.write_text('\n'.join(map('\t'.join, paraphrases(900))), encoding='utf-8')
+    code, out, err = run('rt_quickstart', '--corpus', text, '--minutes', 0.5, '--vocab_size', 150, '--batch_size', 32, '--output', folder/'run')
     assert code == 0, err
     return folder/'run', out
 
@@ -46,12 +46,12 @@ def test_quickstart_leaves_model_index_and_report(quickstart_run):
 
 def test_search_answers_from_the_run(quickstart_run):
     folder, _ = quickstart_run
-    code, out, err = run('rt_search', 'the cat watches the garden', '--run', folder, '--k', 3, '--json')
+    code, out, err = run('rt_search', 'the cat buys the bicycle', '--run', folder, '--k', 3, '--json')
     assert code == 0, err
     hits = json.loads(out)
     hits = hits['hits'] if isinstance(hits, dict) else hits
     assert len(hits) == 3
-    code, out, err = run('rt_search', 'the cat watches the garden', '--run', folder)
+    code, out, err = run('rt_search', 'the cat buys the bicycle', '--run', folder)
     assert code == 0 and 'cat' in out, err
 
 
