@@ -86,9 +86,11 @@ def collapse_warning(
 )->str:            # what is wrong, '' if nothing
     "Say it when embeddings crowd together or use only a few directions."
     if health['mean_cosine'] > 0.9:
-        return f"embeddings collapse: strangers have a mean cosine of {health['mean_cosine']:.2f}; lower learning_rate, check the pairs for repeats, or raise batch_size"
+        return (f"embeddings collapse: strangers have a mean cosine of {health['mean_cosine']:.2f}; "
+                'lower learning_rate, check the pairs for repeats, or raise batch_size')
     if health['effective_rank'] < max(2, 0.02*width):
-        return f"embeddings collapse: only {health['effective_rank']:.1f} of {width} directions are in use; lower learning_rate, or give more varied pairs"
+        return (f"embeddings collapse: only {health['effective_rank']:.1f} of {width} directions are in use; "
+                'lower learning_rate, or give more varied pairs')
     return ''
 
 # %% ../nbs/08_contrastive_learning.ipynb #3dcb2d7b
@@ -161,13 +163,15 @@ class ContrastiveObjective(Objective):
         seed:int=42,                       # split and order
     ):
         sources = pairs if isinstance(pairs, dict) else {'pairs': pairs}
-        if batch_size < 2: raise InputError(f'batch_size must be at least 2, got {batch_size}: a pair alone has no negatives')
+        if batch_size < 2:
+            raise InputError(f'batch_size must be at least 2, got {batch_size}: a pair alone has no negatives')
         if candidates < 2: raise InputError(f'candidates must be at least 2, got {candidates}')
         if chunk_size < 0: raise InputError(f'chunk_size must not be negative, got {chunk_size}')
         weights = {name: (weights or {}).get(name, 1.) for name in sources}
         for name, w in weights.items():
             if not 0 < w < math.inf: raise InputError(f'the weight of {name} must be positive, got {w}')
-        self.table, self.context_window, self.chunk_size, self.widths = PairTable(sources, tokenizer), context_window, chunk_size, widths
+        self.context_window, self.chunk_size, self.widths = context_window, chunk_size, widths
+        self.table = PairTable(sources, tokenizer)
         if not len(self.table): raise InputError('there is no pair to train on')
         check_distinct(self.table.keys[self.table.pairs[:, :2]], 'the pairs')
         self.seed, self.one_source, self.batch_size = seed, one_source, batch_size
@@ -207,6 +211,8 @@ class ContrastiveObjective(Objective):
     def count(self, batch): return batch['n_pairs']
     def tokens(self, batch): return batch['n_tokens']
 
+    def _embed(self, model, batch): return torch.cat([model.embed(*p) for p in self._pieces(batch)])
+
     def _pieces(self, batch): return [(batch[f'token_ids_{k}'], batch[f'mask_{k}']) for k in range(batch['n_pieces'])]
 
     def _sides(self, vectors, batch):
@@ -219,12 +225,13 @@ class ContrastiveObjective(Objective):
             a, b, hard = self._sides(vectors, batch)
             return nested_loss(a, b, model.temperature, hard, batch['same'], self.widths).sum()
 
-    def loss(self, model, batch): return self._loss_of(model, batch, torch.cat([model.embed(*p) for p in self._pieces(batch)]))
+    def loss(self, model, batch): return self._loss_of(model, batch, self._embed(model, batch))
 
     def backward(self, model, batches):
         if not self.chunk_size: return super().backward(model, batches)
         total = sum(self.count(b) for b in batches)
-        return float(sum(grad_cache(model.embed, self._pieces(b), lambda v: self._loss_of(model, b, v)/total) for b in batches))
+        part = lambda b: grad_cache(model.embed, self._pieces(b), lambda v: self._loss_of(model, b, v)/total)
+        return float(sum(part(b) for b in batches))
 
     def metrics(self, model): return dict(temperature=float(model.temperature.detach()))
 
@@ -232,15 +239,16 @@ class ContrastiveObjective(Objective):
         loss, ranks, health = 0., [], None
         for rows in self.groups:
             b = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in self._make(rows).items()}
-            vectors = torch.cat([model.embed(*p) for p in self._pieces(b)])
+            vectors = self._embed(model, b)
             loss += float(self._loss_of(model, b, vectors))
             first, second, _ = self._sides(vectors, b)
             ranks.append(partner_rank(first, second, b['same'][:, :len(rows)]))
             health = health or space_health(first, second)
-        ranks, width = torch.cat(ranks).double(), min(first.shape)
-        if warning := collapse_warning(health, width): log.warning(warning)
-        return dict(val_loss=loss/self.groups.size, val_accuracy=float((ranks == 1).double().mean()), val_mrr=float((1/ranks).mean()),
-                    candidates=self.groups.shape[1], temperature=float(model.temperature), **health)
+        ranks = torch.cat(ranks).double()
+        if warning := collapse_warning(health, min(first.shape)): log.warning(warning)
+        return dict(val_loss=loss/self.groups.size, val_accuracy=float((ranks == 1).double().mean()),
+                    val_mrr=float((1/ranks).mean()), candidates=self.groups.shape[1],
+                    temperature=float(model.temperature), **health)
 
 # %% ../nbs/08_contrastive_learning.ipynb #3dcc1c27
 def plot_similarity_matrix(
@@ -268,7 +276,7 @@ def plot_positives_negatives(
     cosines = np.asarray(a) @ np.asarray(b).T
     own = np.eye(len(cosines), dtype=bool)
     for part, label, color in ((cosines[~own], 'strangers', 'C1'), (cosines[own], 'partners', 'C0')):
-        ax.hist(part, bins=np.linspace(-1, 1, 61), density=True, alpha=0.6, label=f'{label}: mean {part.mean():.2f}', color=color)
+        ax.hist(part, bins=np.linspace(-1, 1, 61), density=True, alpha=0.6, color=color, label=f'{label}: mean {part.mean():.2f}')
     ax.set(xlabel='cosine', ylabel='density')
     ax.legend()
     return ax
@@ -286,7 +294,8 @@ def plot_temperature(
     ax = ax or plt.figure(figsize=(6, 4)).gca()
     a, b, grid = torch.as_tensor(a), torch.as_tensor(b), np.geomspace(0.01, 1, 50)
     line, = ax.plot(grid, [float(info_nce(a, b, float(t)).mean()) for t in grid], label=label)
-    ax.plot(temperature, float(info_nce(a, b, temperature).mean()), 'o', color=line.get_color(), label=f'learnt: {temperature:.3f}')
+    own = float(info_nce(a, b, temperature).mean())
+    ax.plot(temperature, own, 'o', color=line.get_color(), label=f'learnt: {temperature:.3f}')
     ax.set(xscale='log', xlabel='temperature', ylabel='loss, nats')
     ax.legend()
     return ax
@@ -303,7 +312,7 @@ def train_contrastive(
     epochs:int=1,                         # passes over the pairs
     max_steps:int=0,                      # stop after so many steps; 0: epochs decide
     temperature_init:float=0.05,          # where the learnable temperature starts; 0 keeps the model's
-    source:str='auto',                    # pairs, adjacent (neighbouring sentences), dropout (SimCSE); auto looks at the file
+    source:str='auto',                    # pairs, adjacent (neighbouring sentences), dropout (SimCSE), auto (look)
     weights:Param('one for each file: how often its pairs are seen in an epoch', float, nargs='+')=None,
     one_source:bool=False,                # batches of one file each; else mixed
     preset:str='tiny',                    # tiny, small or base: sizes of a model from nothing
@@ -328,27 +337,33 @@ def train_contrastive(
     precision:str='auto',                 # auto, fp32, bf16
 ):
     "Train embeddings on pairs of texts that belong together."
-    config = TrainingConfig(learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, warmup_share=warmup_share,
-        gradient_accumulation_steps=gradient_accumulation_steps, schedule=schedule, max_grad_norm=max_grad_norm, table_rate=table_rate,
-        eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device, precision=precision)
+    config = TrainingConfig(
+        learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, schedule=schedule,
+        gradient_accumulation_steps=gradient_accumulation_steps, warmup_share=warmup_share, max_grad_norm=max_grad_norm,
+        table_rate=table_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
+        precision=precision)
     files = [pairs] if isinstance(pairs, (str, Path)) else list(pairs)
-    if weights and len(weights) != len(files): raise InputError(f'{len(weights)} weights for {len(files)} pair files: give one each')
+    if weights and len(weights) != len(files):
+        raise InputError(f'{len(weights)} weights for {len(files)} pair files: give one each')
     torch.manual_seed(seed)
     m = _start(model, tokenizer, preset, context_window, embedding_dim, dropout or 0.1*(source == 'dropout'))
     _set_temperature(m, temperature_init)
     sources = {str(f): load_pairs(f, source) for f in files}
-    objective = ContrastiveObjective(sources, m.tokenizer, m.config.context_window, batch_size, dict(zip(sources, weights or [])), one_source,
-        validation_split, candidates, chunk_size, parse_widths(matryoshka, m.config.embedding_dim), seed)
+    widths = parse_widths(matryoshka, m.config.embedding_dim)
+    objective = ContrastiveObjective(
+        sources, m.tokenizer, m.config.context_window, batch_size, dict(zip(sources, weights or [])), one_source,
+        validation_split, candidates, chunk_size, widths, seed)
     n, held_out = len(objective.train_rows), len(objective.validation_rows)
-    print(f'{n:,} pairs to learn from, {held_out:,} to judge by ({len(objective.table) - n - held_out:,} left out because they share a text with these); '
+    print(f'{n:,} pairs to learn from, {held_out:,} to judge by '
+          f'({len(objective.table) - n - held_out:,} left out because they share a text with these); '
           f'{len(objective._batches(0)[0])} a batch, {objective.n_batches(0):,} batches an epoch')
     result = train(m, objective, config, output_dir, resume,
-                   dict(start=str(model), tokenizer_sha256=m.tokenizer.sha256, pairs=objective.fingerprint(), weights=weights, batch_size=batch_size,
-                        chunk_size=chunk_size, matryoshka=objective.widths, validation_split=validation_split, candidates=candidates,
-                        one_source=one_source, temperature_init=temperature_init))
+                   dict(start=str(model), tokenizer_sha256=m.tokenizer.sha256, pairs=objective.fingerprint(), weights=weights,
+                        batch_size=batch_size, chunk_size=chunk_size, matryoshka=widths, validation_split=validation_split,
+                        candidates=candidates, one_source=one_source, temperature_init=temperature_init))
     if last := result['last']:
-        print(f"partner first among {last['candidates']}: {last['val_accuracy']:.1%} (MRR {last['val_mrr']:.3f}); validation loss {last['val_loss']:.3f} nats, "
-              f"temperature {last['temperature']:.3f}; model in {Path(output_dir)/'best'}")
+        print(f"partner first among {last['candidates']}: {last['val_accuracy']:.1%} (MRR {last['val_mrr']:.3f}); "
+              f"validation loss {last['val_loss']:.3f} nats, temperature {last['temperature']:.3f}; model in {Path(output_dir)/'best'}")
     return result
 
 rt_train_contrastive = command(train_contrastive)
@@ -359,10 +374,12 @@ def _start(model, tokenizer, preset, context_window, embedding_dim, dropout):
     if not model:
         if not tokenizer: raise InputError('give --model (a checkpoint to start from), or --tokenizer to start from nothing')
         tok = SentencePieceTokenizer(tokenizer)
-        return EmbeddingModel(len(tok), tokenizer=tok, **model_sizes(preset, context_window=context_window, embedding_dim=embedding_dim, dropout=dropout))
+        sizes = model_sizes(preset, context_window=context_window, embedding_dim=embedding_dim, dropout=dropout)
+        return EmbeddingModel(len(tok), tokenizer=tok, **sizes)
     changes = {k: v for k, v in dict(context_window=context_window, dropout=dropout).items() if v}
     m = EmbeddingModel.from_pretrained(model, **changes)
-    if embedding_dim not in (0, m.config.embedding_dim): raise InputError(f'{model} has embedding_dim {m.config.embedding_dim}, asked for {embedding_dim}: leave it out')
+    if embedding_dim not in (0, m.config.embedding_dim):
+        raise InputError(f'{model} has embedding_dim {m.config.embedding_dim}, asked for {embedding_dim}: leave it out')
     if tokenizer and SentencePieceTokenizer(tokenizer).sha256 != m.tokenizer.sha256:
         raise InputError(f'{tokenizer} is not the tokenizer of {model}: leave --tokenizer out, the model brings its own')
     return m

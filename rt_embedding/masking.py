@@ -32,11 +32,15 @@ def plot_masking(
     colours = ['#eeeeee', '#ffffff', '#0072b2', '#f0e442', '#e69f00']  # Okabe and Ito: readable without red and green
     kind = sum(k * m.int() for k, m in enumerate(kinds.values()))
     ax.imshow(kind, cmap=require('matplotlib.colors', 'viz').ListedColormap(colours), vmin=-.5, vmax=4.5, aspect='auto')
+    for t in range(1, inputs.shape[1]): ax.axvline(t - .5, color='#cccccc', linewidth=.8)
+    for b in range(1, inputs.shape[0]): ax.axhline(b - .5, color='#cccccc', linewidth=.8)
     for (b, t), k in np.ndenumerate(kind.numpy()):
-        ax.text(t, b - .12*bool(chosen[b,t]), to_text(int(inputs[b,t])), ha='center', va='center', fontsize=8, color='w' if k == 2 else 'k' if k else '#888888')
-        if chosen[b,t]: ax.text(t, b + .27, to_text(int(labels[b,t])), ha='center', va='center', fontsize=6, color='w' if k == 2 else 'k')
+        look = dict(ha='center', va='center', color='w' if k == 2 else 'k' if k else '#888888')
+        ax.text(t, b - .12*bool(chosen[b,t]), to_text(int(inputs[b,t])), fontsize=8, **look)
+        if chosen[b,t]: ax.text(t, b + .27, to_text(int(labels[b,t])), fontsize=6, **look)
     patch = require('matplotlib.patches', 'viz').Patch
-    ax.legend([patch(facecolor=c, edgecolor='#aaaaaa') for c in colours[2:]], list(kinds)[2:], ncols=3, loc='lower center', bbox_to_anchor=(.5, 1), frameon=False)
+    ax.legend([patch(facecolor=c, edgecolor='#aaaaaa') for c in colours[2:]], list(kinds)[2:],
+              ncols=3, loc='lower center', bbox_to_anchor=(.5, 1), frameon=False)
     ax.set(xticks=[], yticks=[], xlabel='token position', ylabel='sentence')
     return ax
 
@@ -104,5 +108,5 @@ def batch_generator(
     "The random numbers of one batch: the same after a restart, unrelated to those of every other batch."
     if min(seed, epoch, index) < 0:
         raise InputError(f'seed, epoch and index must not be negative, got {seed}, {epoch} and {index}')
-    mixed = np.random.SeedSequence(seed, spawn_key=(epoch, index)).generate_state(1)[0]  # 32 bits, all that PyTorch's CPU generator reads
-    return torch.Generator().manual_seed(int(mixed))
+    mixed = np.random.SeedSequence(seed, spawn_key=(epoch, index)).generate_state(1)[0]  # 32 bits: PyTorch's CPU
+    return torch.Generator().manual_seed(int(mixed))                                     # generator reads no more

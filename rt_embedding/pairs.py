@@ -50,17 +50,21 @@ def numbered_lines(
             for number, line in enumerate(f, 1):
                 try: yield number, line.decode('utf-8-sig' if number == 1 else 'utf-8').rstrip('\r\n')
                 except UnicodeDecodeError as e:
-                    raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start})') from None
+                    raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start}); '
+                                     'convert it, for example: iconv -f latin1 -t utf-8') from None
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as e: raise InputError(f'{path} cannot be read: {e}') from e
 
 def _fields(line, place):
     "The columns of one line, whatever its format."
     if line[0] not in '{[' or '\t' in line: return line.split('\t')
     try: value = json.loads(line)
-    except ValueError as e: raise InputError(f'{place}: not JSON ({e}); separate columns by tabs, or write one JSON value a line') from None
+    except ValueError as e:
+        raise InputError(f'{place}: not JSON ({e}); separate columns by tabs, or write one JSON value a line') from None
     if isinstance(value, dict):
         found = [next((value[n] for n in names if n in value), None) for names in _COLUMNS]
-        if None in found[:2]: raise InputError(f"{place}: has the keys {', '.join(value) or 'none'}; needs 'anchor' and 'positive' (and 'negative', if any)")
+        if None in found[:2]:
+            raise InputError(f"{place}: has the keys {', '.join(value) or 'none'}; "
+                             "needs 'anchor' and 'positive' (and 'negative', if any)")
         value = found if found[2] is not None else found[:2]
     if any(not isinstance(v, str) for v in value): raise InputError(f'{place}: every column must be text')
     return value
@@ -75,16 +79,20 @@ def read_pairs(
         n = len(pairs)
         for number, line in numbered_lines(path):
             if not line.strip(): continue
-            columns, place = [c.strip() for c in _fields(line, f'{path}, line {number}')], f'{path}, line {number}'
+            place = f'{path}, line {number}'
+            columns = [c.strip() for c in _fields(line, place)]
             if len(columns) not in (2, 3):
-                raise InputError(f'{place}: {len(columns)} column{"s"*(len(columns) != 1)}, needs 2 (text, partner) or 3 (and a hard negative), separated by tabs')
-            if '' in columns[:2]: raise InputError(f'{place}: column {columns.index("") + 1} of {len(columns)} is empty; remove the line or fill it')
+                raise InputError(f'{place}: {len(columns)} column{"s"*(len(columns) != 1)}, '
+                                 'needs 2 (text, partner) or 3 (and a hard negative), separated by tabs')
+            if '' in columns[:2]:
+                raise InputError(f'{place}: column {columns.index("") + 1} of {len(columns)} is empty; remove the line or fill it')
             pairs.append(tuple(c for c in columns if c))
         if len(pairs) == n: raise InputError(f'{path} holds no pair: write one a line, columns separated by tabs')
         keys = np.array([[text_hash(t) for t in p[:2]] for p in pairs[n:]])
         check_distinct(keys, path)
         if (keys[:, 0] == keys[:, 1]).all():
-            raise InputError(f"{path}: both sides of all {len(keys):,} pairs are identical; for dropout pairs (SimCSE) give plain text and source='dropout'")
+            raise InputError(f'{path}: both sides of all {len(keys):,} pairs are identical; '
+                             "for dropout pairs (SimCSE) give plain text and source='dropout'")
     return pairs
 
 # %% ../nbs/07a_pairs.ipynb #dd99d80e
@@ -117,7 +125,7 @@ SOURCES = ('auto', 'pairs', 'adjacent', 'dropout')
 
 def load_pairs(
     path,                # one file, folder or glob
-    source:str='auto',   # 'pairs' (TSV, JSON lines), 'adjacent' or 'dropout' (text); 'auto': pairs if the first line has columns, else adjacent
+    source:str='auto',   # 'pairs', 'adjacent' or 'dropout'; 'auto': pairs if the first line has columns, else adjacent
 )->list:                 # tuples of two or three texts
     "Pairs from whatever the user has."
     if source not in SOURCES: raise InputError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
@@ -127,16 +135,20 @@ def load_pairs(
     return dict(pairs=read_pairs, adjacent=adjacent_pairs, dropout=dropout_pairs)[source](path)
 
 # %% ../nbs/07a_pairs.ipynb #affb47d7
-_VERBS = ('buy purchase acquire|repair fix mend|clean wash scrub|find locate discover|build construct assemble|move carry transport|'
-          'hide conceal bury|break smash destroy|borrow rent lease|paint colour decorate|inspect examine check|sell trade auction')
-_THINGS = ('car automobile vehicle|house home dwelling|picture painting image|bike bicycle cycle|sofa couch settee|phone telephone mobile|'
-           'shop store boutique|boat ship vessel|stone rock boulder|coat jacket anorak|rug carpet mat|bag sack pouch|cup mug beaker|road street lane')
+_VERBS = ('buy purchase acquire|repair fix mend|clean wash scrub|find locate discover|build construct assemble|'
+          'move carry transport|hide conceal bury|break smash destroy|borrow rent lease|paint colour decorate|'
+          'inspect examine check|sell trade auction')
+_THINGS = ('car automobile vehicle|house home dwelling|picture painting image|bike bicycle cycle|sofa couch settee|'
+           'phone telephone mobile|shop store boutique|boat ship vessel|stone rock boulder|coat jacket anorak|'
+           'rug carpet mat|bag sack pouch|cup mug beaker|road street lane')
 _TIMES = ('at dawn,early in the morning,when the sun rises|in the evening,after sunset,late in the day|'
-          'on holiday,during a vacation,while travelling|in winter,when it snows,in the cold season|without money,for nothing,at no cost|'
-          'in a hurry,very quickly,with no time to lose|all alone,without any help,by myself|in secret,when nobody looks,unseen')
+          'on holiday,during a vacation,while travelling|in winter,when it snows,in the cold season|'
+          'without money,for nothing,at no cost|in a hurry,very quickly,with no time to lose|'
+          'all alone,without any help,by myself|in secret,when nobody looks,unseen')
 _FRAMES = (('how do I {v} a {n} {t}', 'can you tell me how to {v} a {n} {t}', '{t} i want to {v} a {n}'),
            ('ways to {v} any {n} {t}', 'a guide: {v} the {n} {t}', 'people who {v} their {n} {t}'))
-SYNONYMS = tuple([tuple(group.split(mark)) for group in text.split('|')] for text, mark in ((_VERBS, None), (_THINGS, None), (_TIMES, ',')))
+SYNONYMS = tuple([tuple(group.split(mark)) for group in text.split('|')]  # verbs, things, times: groups of three
+                 for text, mark in ((_VERBS, None), (_THINGS, None), (_TIMES, ',')))
 
 def toy_paraphrases(
     seed:int=0,  # order, and choice of the synonyms
@@ -145,7 +157,8 @@ def toy_paraphrases(
     rng = np.random.default_rng(seed)
     meanings = rng.permutation(np.array(np.meshgrid(*[range(len(groups)) for groups in SYNONYMS])).reshape(3, -1).T)
     said = [list(zip(*[rng.permutation(groups[i])[:2] for groups, i in zip(SYNONYMS, meaning)])) for meaning in meanings]
-    return [tuple(frames[rng.integers(3)].format(v=v, n=n, t=t) for frames, (v, n, t) in zip(_FRAMES, sides)) for sides in said]
+    say = lambda frames, words: frames[rng.integers(3)].format(**dict(zip('vnt', words)))
+    return [tuple(map(say, _FRAMES, sides)) for sides in said]
 
 # %% ../nbs/07a_pairs.ipynb #211c5949
 class TokenRows:
@@ -202,8 +215,8 @@ def split_pairs(
     known = np.isin(keys, keys[validation][keys[validation] != 0]).any(1)
     training = np.flatnonzero(~known)
     if min(len(training), len(validation)) < 2:
-        raise InputError(f'{len(keys)} pairs give {len(training)} for training and {len(validation)} for validation without a shared text; '
-                         'needs at least 2 each: give more pairs, or change validation_split')
+        raise InputError(f'{len(keys)} pairs give {len(training)} for training and {len(validation)} for validation without a '
+                         'shared text; needs at least 2 each: give more pairs, or change validation_split')
     return training, validation
 
 # %% ../nbs/07a_pairs.ipynb #92ef8fad

@@ -469,9 +469,9 @@ def _locate(names):
         elif _spec(name): tops.append(name)
         elif _canonical(name) in by_distribution: tops += sorted(n for n in by_distribution[_canonical(name)] if _spec(n))
         else:
-            near = difflib.get_close_matches(name, ['python', *public, *installed_packages(), *by_distribution], 3)
+            near = difflib.get_close_matches(name, sorted({'python', *public, *installed_packages(), *by_distribution}), 3)
             raise InputError(f"no package {name!r} here" + (f"; did you mean {' or '.join(near)}?" if near else
-                             f': install it, or use python and names from `pip list`'))
+                             ': install it, or use python and names from `pip list`'))
     standard, tops = sorted(set(standard)), list(dict.fromkeys(tops))
     helpers = [n for n in standard_names if n.startswith('_')] if standard else []
     files = _standard_files(standard + helpers)
