@@ -64,7 +64,7 @@ class SemanticIndex:
     def build(cls,
         model,               # an `EmbeddingModel`, or a callable list of n texts -> `(n,E)` unit vectors
         texts,               # n texts
-        entries=None,        # n dicts, each with at least 'text' (to show) and what else is known; None: the texts themselves
+        entries=None,        # n dicts, each with at least 'text' (to show); None: the texts themselves
         dtype:str='float32', # 'float16' halves the file, and keeps cosines to about three digits
     ):                       # the index
         "Encode every text once."
@@ -72,12 +72,14 @@ class SemanticIndex:
         entries = [dict(text=t) for t in texts] if entries is None else list(entries)
         if not texts: raise InputError('there is nothing to index: give at least one text')
         if len(entries) != len(texts): raise InputError(f'{len(texts)} texts but {len(entries)} entries: give one each')
-        if bad := next((e for e in entries if not isinstance(e, dict) or 'text' not in e), None): raise InputError(f"an entry needs 'text', got {bad!r}")
+        bad = [e for e in entries if not isinstance(e, dict) or not isinstance(e.get('text'), str)]
+        if bad: raise InputError(f"an entry is a dict with at least 'text', got {bad[0]!r}")
         if dtype not in ('float32', 'float16'): raise InputError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
         encode = _encoder(model)
         vectors = np.asarray(encode(texts), np.float32)
-        if vectors.ndim != 2 or len(vectors) != len(texts): raise InputError(f'{len(texts)} texts gave vectors of shape {vectors.shape}')
-        if not np.isfinite(vectors).all(): raise InputError('the model gives vectors that are not finite: it cannot be searched')
+        if vectors.ndim != 2 or len(vectors) != len(texts):
+            raise InputError(f'{len(texts)} texts gave vectors of shape {vectors.shape}')
+        if not np.isfinite(vectors).all(): raise InputError('the model gives vectors that are not finite: train it again')
         return cls(vectors.astype(dtype), entries, probe(encode), encode)
 
 # %% ../nbs/11_semantic_search.ipynb #3b44a358
@@ -144,14 +146,15 @@ def load(cls:SemanticIndex,
         header = loads((folder/'header.json').read_text(encoding='utf-8'))
         vectors = np.load(folder/'vectors.npy', mmap_mode='r', allow_pickle=False)
         entries = _Entries((folder/'entries.jsonl').read_bytes().splitlines())
-    except (OSError, ValueError, EOFError) as e: raise InputError(f'{folder} is not a whole index ({e}): build it again') from None
+    except (OSError, ValueError, EOFError) as e:
+        raise InputError(f'{folder} is not a whole index ({e}): build it again') from None
     if header.get('format_version') != INDEX_VERSION:
-        raise InputError(f"{folder} has format {header.get('format_version')!r}, this version reads {INDEX_VERSION}: build it again")
+        raise InputError(f'{folder} has another format than {INDEX_VERSION}, which this version reads: build it again')
     if vectors.shape != (header['n'], header['dimension']) or len(entries) != header['n']:
         raise InputError(f"{folder} is damaged: {len(entries)} entries and vectors of shape {vectors.shape}, "
                          f"promised {header['n']} of width {header['dimension']}: build it again")
     if model is not None and not same_model(probe(model), header['probe']):
-        raise InputError(f'{folder} was made by another model than the one given: their vectors cannot be compared; build the index again')
+        raise InputError(f'{folder} was made by another model than the one given: build the index again')
     return cls(vectors, entries, header['probe'], None if model is None else _encoder(model))
 
 class _Entries:
@@ -193,10 +196,12 @@ def search(
     if not query.strip(): raise InputError('the question is empty: say in a few words what you look for')
     if not input and not where.is_dir():
         raise InputError(f'{run} holds no index: run rt_quickstart first, or give --input your_texts --model a_model')
-    if not model and not Path(run).is_dir(): raise InputError(f'{run} holds no model: run rt_quickstart first, or give --model a_model')
+    if not model and not Path(run).is_dir():
+        raise InputError(f'{run} holds no model: run rt_quickstart first, or give --model a_model')
     m = EmbeddingModel.from_pretrained(model or run)
     hits = (index_lines(m, input) if input else SemanticIndex.load(where, m)).search(query, k, hybrid)
-    print(dumps([asdict(h) for h in hits], indent=1, ensure_ascii=False) if json else format_hits(hits, shutil.get_terminal_size().columns))
+    if json: print(dumps([asdict(h) for h in hits], indent=1))
+    else: print(format_hits(hits, shutil.get_terminal_size().columns))
     return hits
 
 def index_lines(
