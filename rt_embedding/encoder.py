@@ -19,7 +19,7 @@ from loguru import logger as log
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from .attention import MultiHeadAttention, padding_mask
 from .commands import InputError, atomic_file, atomic_folder, command
 from .logging import ModelLogger

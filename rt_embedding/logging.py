@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from loguru import logger
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from .commands import InputError, atomic_file, require
 
 # %% ../nbs/00_logging.ipynb #38da5e02
