@@ -114,7 +114,7 @@ def test_search_without_a_run_says_what_to_do(tmp_path):
     refused('rt_search', 'split a string', '--run', tmp_path/'none', contains='rt_quickstart')
 
 
-@pytest.mark.parametrize('name', ['rt_train_tokenizer', 'rt_corpus', 'rt_train_mlm', 'rt_train_contrastive', 'rt_evaluate', 'rt_embed', 'rt_search', 'rt_quickstart'])
+@pytest.mark.parametrize('name', ['rt_train_tokenizer', 'rt_corpus', 'rt_train_mlm', 'rt_train_contrastive', 'rt_evaluate', 'rt_analyse', 'rt_embed', 'rt_search', 'rt_quickstart'])
 def test_help_explains_every_flag(name):
     code, out, err = run(name, '--help')
     assert code == 0 and 'usage' in out, err
