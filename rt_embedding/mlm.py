@@ -65,6 +65,7 @@ class MLMObjective(Objective):
     def loss(self, model, batch):
         return F.cross_entropy(self._logits(model, batch).float(), batch['targets'], reduction='sum')
 
+    @torch.no_grad()
     def evaluate(self, model):
         loss = hits = n = 0
         for i in range(self.validation_batches):  # the same rows under the same masks every time
