@@ -91,7 +91,7 @@ if __name__ == '__main__':
     p.add_argument('--batch_size', type=int, default=32)
     p.add_argument('--rounds', type=int, default=8)
     p.add_argument('--vocab_size', type=int, default=20_000)
-    p.add_argument('--limit', type=int, default=60_000, help='most sentences')
+    p.add_argument('--limit', type=int, default=200_000, help='most sentences')
     a = p.parse_args()
     texts = list(itertools.islice(read_sentences(a.corpus) if a.corpus else python_sentences(documented_objects()), a.limit))
     with tempfile.TemporaryDirectory() as folder:

@@ -39,7 +39,7 @@ if __name__ == '__main__':
         def build(path, name):
             done = subprocess.run([sys.executable, '-c', CHILD, folder/'t.model', path, folder/name], check=True, capture_output=True, text=True)
             return json.loads(done.stdout)
-        tokenizer = SentencePieceTokenizer(train_tokenizer([write(min(60_000, len(texts)))], folder/'t', vocab_size=20_000))
+        tokenizer = SentencePieceTokenizer(train_tokenizer([write(min(200_000, len(texts)))], folder/'t', vocab_size=20_000))
         path, ratios = write(a.sentences), []
         some = [l.rstrip('\n') for l in open(path, encoding='utf-8')]
         for k in range(3):

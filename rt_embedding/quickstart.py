@@ -267,7 +267,7 @@ def _plot_scores(scores, run):
     fig, ax = plt.subplots(figsize=(6, 3.2), layout='constrained')
     bars = ax.barh(list(shown), list(shown.values()), color=['#b0b0b0' if k != 'contrastive' else '#1f77b4' for k in shown])
     ax.bar_label(bars, fmt='%.2f', padding=3)
-    ax.set(xlabel='MRR on held-out pairs', title='What each stage bought', xlim=(0, 1))
+    ax.set(xlabel='MRR on held-out pairs', title='What each stage bought', xlim=(0, 1.1))
     ax.invert_yaxis()  # the road goes down
     fig.savefig(run/'scores.png', dpi=120)
     plt.close(fig)
