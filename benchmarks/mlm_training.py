@@ -33,12 +33,9 @@ class DenseHead(MLMObjective):
 
 class RandomBatches(MLMObjective):
     "Batches as they come, each padded to its longest row: a plan that believes all rows to be equally long."
-    def __init__(self, shards, vocab_size, rows, *args):
-        super().__init__(shards, vocab_size, rows, *args)
-        self.plan = BatchPlan([1]*len(rows), self.batch_size_of(args), self.context_window)
-
-    @staticmethod
-    def batch_size_of(args): return args[1]
+    def __init__(self, shards, vocab_size, rows, validation_rows, batch_size, context_window):
+        super().__init__(shards, vocab_size, rows, validation_rows, batch_size, context_window)
+        self.plan = BatchPlan([1]*len(rows), batch_size, context_window)
 
 
 class Recipe(nn.Module):

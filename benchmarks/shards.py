@@ -2,7 +2,6 @@
 import argparse
 import itertools
 import json
-import resource
 import subprocess
 import sys
 import tempfile

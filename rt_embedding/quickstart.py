@@ -27,7 +27,7 @@ from .training import TrainingConfig, seconds_per_step, train
 # %% ../nbs/13_quickstart.ipynb #b4059108
 HELD_OUT = 500   # pairs kept for the final figures, at most
 MLM_SHARE = 0.15  # of the training time; the rest is contrastive
-PACE = 1.4       # a step in a run (validation, checkpoints, a warm processor) against a step measured alone
+PACE = 1.6       # a step in a run (validation, checkpoints, a warm processor) against a step measured alone
 
 def gather(
     folder:Path,       # where the material goes: sentences.txt, pairs.jsonl, heldout.jsonl, entries.jsonl
