@@ -210,6 +210,7 @@ class ContrastiveObjective(Objective):
 
     def count(self, batch): return batch['n_pairs']
     def tokens(self, batch): return batch['n_tokens']
+    def positions(self, batch): return sum(ids.numel() for ids, _ in self._pieces(batch))
 
     def _embed(self, model, batch): return torch.cat([model.embed(*p) for p in self._pieces(batch)])
 
@@ -231,7 +232,7 @@ class ContrastiveObjective(Objective):
         if not self.chunk_size: return super().backward(model, batches)
         total = sum(self.count(b) for b in batches)
         part = lambda b: grad_cache(model.embed, self._pieces(b), lambda v: self._loss_of(model, b, v)/total)
-        return float(sum(part(b) for b in batches))
+        return sum(part(b) for b in batches)
 
     def metrics(self, model): return dict(temperature=float(model.temperature.detach()))
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['POOLINGS', 'PRESETS', 'FORMAT_VERSION', 'MIN_TEMPERATURE', 'MAX_TEMPERATURE', 'rt_embed', 'EncoderConfig',
            'parameter_count', 'FeedForward', 'EncoderBlock', 'masked_mean', 'EmbeddingModel', 'pad_rows', 'model_card',
-           'find_model', 'embed']
+           'find_model', 'save_vectors', 'embed']
 
 # %% ../nbs/04_encoder.ipynb #262adf08
 import json, math
@@ -24,7 +24,7 @@ from .attention import MultiHeadAttention, padding_mask
 from .commands import InputError, atomic_file, atomic_folder, command
 from .logging import ModelLogger
 from .text import read_sentences
-from .tokenizer import BOS_ID, EOS_ID, PAD_ID, SentencePieceTokenizer
+from .tokenizer import BOS_ID, EOS_ID, PAD_ID, SentencePieceTokenizer, token_chunks
 
 # %% ../nbs/04_encoder.ipynb #cfec06f8
 POOLINGS = ('mean', 'weighted_mean')
@@ -186,10 +186,11 @@ class EmbeddingModel(nn.Module):
     def encode_tokens(self,
         token_ids:Tensor,        # `(B,T)` int64
         mask:Tensor|None=None,   # `(B,T)` bool, True = real token; None = no padding
+        embedded:Tensor|None=None,  # `(B,T,D)` where the caller has looked the tokens up already
     )->Tensor:                   # `(B,T,D)` vectors in context, normalised by the last LayerNorm
         "The body: every token's vector after it has looked around."
         logging = self.logger.active
-        x = self.token_embedding(token_ids)
+        x = self.token_embedding(token_ids) if embedded is None else embedded
         if logging: self.logger.tensor('token_embedding', x)
         for i, block in enumerate(self.blocks):
             x = block(x, mask)
@@ -327,7 +328,46 @@ def pad_rows(
         out[i, :n] = torch.tensor([BOS_ID, *r[:n - 2], EOS_ID])
     return out, None if bool((lengths == lengths[0]).all()) else padding_mask(lengths, out.shape[1])
 
-# %% ../nbs/04_encoder.ipynb #0a03b216
+# %% ../nbs/04_encoder.ipynb #f0e36903
+@patch
+def encode_stream(self:EmbeddingModel,
+    texts,                      # iterable of str: a list, a generator, an open file
+    batch_size:int=64,          # texts computed together
+    truncate_dim:int|None=None, # keep the first so many dimensions, then make unit length again
+    on_truncate:str='warn',     # text beyond the context: 'warn', 'error' or 'ignore'
+    block:int=8192,             # texts a block, sorted by length inside: bounds the memory
+):                              # yields `(n,E)` float32 arrays, n <= block, in the order of the texts
+    "Text in, unit vectors out, a block at a time; memory does not grow with the stream."
+    if on_truncate not in ('warn', 'error', 'ignore'): raise InputError(f"on_truncate must be 'warn', 'error' or 'ignore', got {on_truncate!r}")
+    if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
+    width = self.config.embedding_dim if truncate_dim is None else truncate_dim
+    if not 1 <= width <= self.config.embedding_dim:
+        raise InputError(f'truncate_dim must lie in 1..{self.config.embedding_dim}, got {truncate_dim}')
+    cut, encode = _Truncation(self.config.context_window, on_truncate), self.tokenizer.encode_ordinary
+    alone = isinstance(texts, list) and len(texts) <= block  # needs no thread beside it
+    for rows in [encode(texts)] if alone and texts else token_chunks(texts, encode, block, 1 << 24, workers=1):
+        cut.count(rows)
+        yield self._encode_rows(rows, batch_size, width)
+    cut.report()
+
+@patch
+def _encode_rows(self:EmbeddingModel, rows, batch_size, width):
+    "Rows of ids to vectors: sorted by length, so that a batch pads little."
+    out, training = np.empty((len(rows), width), np.float32), self.training
+    order = np.argsort([len(r) for r in rows], kind='stable')
+    if training: self.eval()
+    try:
+        with torch.inference_mode():
+            for k in range(0, len(rows), batch_size):
+                part = order[k:k + batch_size]
+                ids, mask = pad_rows([rows[i] for i in part], self.config.context_window)
+                v = self.embed(ids.to(self.device), mask if mask is None else mask.to(self.device))
+                if width < v.shape[1]: v = F.normalize(v[:, :width], dim=-1)
+                out[part] = v.float().cpu().numpy()
+    finally:
+        if training: self.train()
+    return out
+
 @patch
 def encode(self:EmbeddingModel,
     texts,                                # a text, or a list of n texts
@@ -339,37 +379,20 @@ def encode(self:EmbeddingModel,
     on_truncate:str='warn',               # text beyond the context: 'warn', 'error' or 'ignore'
     device=None,                          # move the model there first
 ):                                        # `(E,)` for a text, `(n,E)` float32 for a list, order kept
-    "Text in, unit vectors out; sorted by length inside so that little is padded."
+    "Text in, unit vectors out."
     if isinstance(texts, str):
         return self.encode([texts], batch_size, False, convert_to_numpy, True, truncate_dim, on_truncate, device)[0]
     texts = list(texts)
     if bad := next((t for t in texts if not isinstance(t, str)), None): raise InputError(f'encode takes text, got {bad!r}')
-    if on_truncate not in ('warn', 'error', 'ignore'): raise InputError(f"on_truncate must be 'warn', 'error' or 'ignore', got {on_truncate!r}")
-    if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
-    width = self.config.embedding_dim if truncate_dim is None else truncate_dim
-    if not 1 <= width <= self.config.embedding_dim:
-        raise InputError(f'truncate_dim must lie in 1..{self.config.embedding_dim}, got {truncate_dim}')
     if device is not None: self.to(device)
-    out, training = torch.empty(len(texts), width), self.training
+    blocks = [np.empty((0, truncate_dim or self.config.embedding_dim), np.float32)]
     show = len(texts) > 10_000 if show_progress_bar is None else show_progress_bar
-    cut = _Truncation(self.config.context_window, on_truncate)
-    self.eval()
-    try:
-        with torch.inference_mode(), tqdm(total=len(texts), disable=not show, unit='text') as bar:
-            for start in range(0, len(texts), 16384):  # bounds the memory that the ids take
-                rows = self.tokenizer.encode_ordinary(texts[start:start + 16384])
-                cut.count(rows)
-                order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-                for k in range(0, len(rows), batch_size):
-                    part = order[k:k + batch_size]
-                    ids, mask = pad_rows([rows[i] for i in part], self.config.context_window)
-                    v = self.embed(ids.to(self.device), mask if mask is None else mask.to(self.device))
-                    if width < v.shape[1]: v = F.normalize(v[:, :width], dim=-1)
-                    out[[start + i for i in part]] = v.float().cpu()
-                    bar.update(len(part))
-    finally: self.train(training)
-    cut.report()
-    return out.numpy() if convert_to_numpy else out
+    with tqdm(total=len(texts), disable=not show, unit='text') as bar:
+        for v in self.encode_stream(texts, batch_size, truncate_dim, on_truncate, 1024 if show else 8192):
+            blocks.append(v)
+            bar.update(len(v))
+    out = blocks[1] if len(blocks) == 2 else np.concatenate(blocks)
+    return out if convert_to_numpy else torch.from_numpy(out)
 
 # %% ../nbs/04_encoder.ipynb #b50506f5
 class _Truncation:
@@ -482,7 +505,28 @@ def _read_weights(path, n_parameters):
     except InputError: raise
     except Exception as e: raise InputError(f'{path} is not a whole safetensors file: {e}') from e
 
-# %% ../nbs/04_encoder.ipynb #18949739
+# %% ../nbs/04_encoder.ipynb #6e82ddc9
+def save_vectors(
+    blocks,   # iterable of `(n,E)` float32 arrays
+    path,     # the `.npy` file; appears whole or not at all
+    width,    # E
+)->int:       # rows written
+    "Write a stream of arrays as one NumPy file, with one block in memory; `np.load(path, mmap_mode='r')` reads it so."
+    def header(n):
+        file.seek(0)
+        np.lib.format.write_array_header_1_0(file, dict(descr='<f4', fortran_order=False, shape=(n, width)))
+        return file.tell()
+    n = 0
+    with atomic_file(path, 'wb') as file:
+        start = header(0)
+        for v in blocks:
+            np.ascontiguousarray(v, '<f4').tofile(file)
+            n += len(v)
+        file.seek(0)
+        if header(n) != start: raise RuntimeError('the header of a .npy file grew: please report your NumPy version')
+    return n
+
+# %% ../nbs/04_encoder.ipynb #43faffca
 def embed(
     model:str='models/run',             # a model or run folder
     input:Param('text file(s), folder or glob, one text a line', str, nargs='+')='data/corpus.txt',
@@ -492,10 +536,9 @@ def embed(
     device:str='cpu',                   # where to compute
 ):
     "Embed each line of a text into a row of a NumPy file."
-    m, texts = EmbeddingModel.from_pretrained(model, device), list(read_sentences(input))
-    if not texts: raise InputError(f'{input} holds no text')
-    v = m.encode(texts, batch_size, truncate_dim=truncate_dim or None)
-    with atomic_file(output, 'wb') as f: np.save(f, v)
-    print(f'{len(v):,} texts -> {output}, {v.shape[1]} numbers each')
+    m = EmbeddingModel.from_pretrained(model, device)
+    texts = tqdm(read_sentences(input), desc='embedding', unit=' texts', disable=None)
+    n = save_vectors(m.encode_stream(texts, batch_size, truncate_dim or None), output, truncate_dim or m.config.embedding_dim)
+    print(f'{n:,} texts -> {output}, {truncate_dim or m.config.embedding_dim} numbers each')
 
 rt_embed = command(embed)

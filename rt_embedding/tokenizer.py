@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['PAD_ID', 'UNK_ID', 'BOS_ID', 'EOS_ID', 'MASK_ID', 'MASK_PIECE', 'MAX_WORD', 'rt_train_tokenizer', 'keep_frequent',
-           'count_words', 'sample_sentences', 'learn_pieces', 'SentencePieceTokenizer', 'train_tokenizer',
-           'tokenizer_report', 'plot_truncation']
+           'count_words', 'sample_sentences', 'learn_pieces', 'SentencePieceTokenizer', 'token_chunks',
+           'train_tokenizer', 'tokenizer_report', 'plot_truncation']
 
 # %% ../nbs/01_tokenizer.ipynb #75c2d545
-import hashlib, io, random, re, time, zlib
-from collections import Counter
+import hashlib, io, os, random, re, time, zlib
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 import numpy as np
@@ -197,12 +198,13 @@ def normalize(self:SentencePieceTokenizer,
 # %% ../nbs/01_tokenizer.ipynb #5daa3caa
 @patch
 def encode_ordinary(self:SentencePieceTokenizer,
-    texts,  # list of str
-)->list[list[int]]:  # their ids, no BOS, no EOS, nothing cut
+    texts,             # list of str
+    n_threads:int=-1,  # of SentencePiece; -1: one a core
+)->list[list[int]]:    # their ids, no BOS, no EOS, nothing cut
     "Encode many texts with SentencePiece's threads; only UNK of the specials can occur."
     texts = _as_texts(texts)
-    try: return self._sp.encode(texts)
-    except (TypeError, RuntimeError, UnicodeEncodeError): return self._sp.encode([_clean(t) for t in texts])  # lone surrogates
+    try: return self._sp.encode(texts, num_threads=n_threads)
+    except (TypeError, RuntimeError, UnicodeEncodeError): return self._sp.encode([_clean(t) for t in texts], num_threads=n_threads)  # lone surrogates
 
 def _as_texts(texts):
     "A list of str, or an error that names the item that is not."
@@ -211,6 +213,33 @@ def _as_texts(texts):
     for i, t in enumerate(texts):
         if not isinstance(t, str): raise InputError(f'text {i} is not a str but {type(t).__name__}: {t!r:.40}')
     return texts
+
+# %% ../nbs/01_tokenizer.ipynb #710b2625
+def token_chunks(
+    sentences,              # iterable of str
+    encode,                 # list of str -> list of lists of ids, best on one thread
+    n:int=1024,             # most sentences a chunk: small ones stay in the processor's cache
+    max_chars:int=1 << 20,  # and about this many characters
+    workers:int=0,          # chunks in the works; 0: one more than there are cores
+):                          # yields lists of rows, in order
+    "Encode a stream in chunks, several at a time."
+    workers = workers or 1 + (os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        busy = deque()
+        for chunk in _chunks(sentences, n, max_chars):
+            busy.append(pool.submit(encode, chunk))
+            if len(busy) > workers: yield busy.popleft().result()
+        while busy: yield busy.popleft().result()
+
+def _chunks(sentences, n, max_chars):
+    chunk, chars = [], 0
+    for sentence in sentences:
+        chunk.append(sentence)
+        chars += len(sentence)
+        if len(chunk) == n or chars >= max_chars:
+            yield chunk
+            chunk, chars = [], 0
+    if chunk: yield chunk
 
 # %% ../nbs/01_tokenizer.ipynb #31261157
 @patch

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['SCHEDULES', 'TrainingConfig', 'learning_rate_at', 'Objective', 'parameter_groups', 'choose_device', 'save_checkpoint',
-           'checkpoints', 'verify_checkpoint', 'newest_checkpoint', 'graceful_stop', 'train', 'seconds_per_step']
+           'checkpoints', 'verify_checkpoint', 'newest_checkpoint', 'graceful_stop', 'train', 'kept_memory', 'compiled',
+           'seconds_per_step']
 
 # %% ../nbs/06c_training_loop.ipynb #bd5f37c0
-import json, math, os, platform, signal, threading, time
+import ctypes, json, math, os, signal, sys, threading, time
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -44,7 +45,7 @@ class TrainingConfig:
     seed:int = 42                        # order of data, masks, dropout
     device:str = 'auto'                  # 'auto': cuda, else mps, else cpu
     precision:str = 'auto'               # 'fp32', 'bf16', or 'auto': bf16 on CUDA where it can
-    compile:bool = False                 # torch.compile the body
+    compile:bool = False                 # torch.compile the blocks: minutes at the start, a little less work in each step
 
     def __post_init__(self):
         positive = dict(learning_rate=self.learning_rate, epochs=self.epochs, log_every=self.log_every, table_rate=self.table_rate,
@@ -99,6 +100,11 @@ class Objective:
     )->int:          # real tokens, for the speed in the log
         raise NotImplementedError
 
+    def positions(self,
+        batch:dict,  # from `batch`
+    )->int:          # tokens with the padding among them, for its share in the log
+        return self.tokens(batch)
+
     def loss(self,
         model:nn.Module,  # in training mode
         batch:dict,       # on the model's device
@@ -118,14 +124,14 @@ class Objective:
     def backward(self,
         model:nn.Module,  # in training mode
         batches:list,     # the batches of one optimiser step
-    )->float:             # mean loss over all terms of all batches, nats
+    )->Tensor:            # 0-dim: mean loss over all terms of all batches, nats
         "Add the gradient of the mean over *all* terms, however they are spread over the batches."
         total, loss_sum = max(1, sum(self.count(b) for b in batches)), 0.
         for b in batches:
             loss = self.loss(model, b)/total
             loss.backward()
             loss_sum = loss_sum + loss.detach()
-        return float(loss_sum)
+        return loss_sum
 
 # %% ../nbs/06c_training_loop.ipynb #b40384df
 def parameter_groups(
@@ -288,7 +294,7 @@ class _Run:
         if batches < 1: raise InputError('there is not a single batch to train on: lower batch_size or give more text')
         self.steps_per_epoch = math.ceil(batches/config.gradient_accumulation_steps)
         self.total = config.max_steps or config.epochs*self.steps_per_epoch
-        self.state = dict(step=0, tokens=0, loss_sum=0., loss_steps=0, skipped=0, bad_in_a_row=0, best_loss=None, best_step=None, last={})
+        self.state = dict(step=0, tokens=0, positions=0, loss_sum=0., loss_steps=0, skipped=0, bad_in_a_row=0, best_loss=None, best_step=None, last={})
         settings = dict(objective=objective.name, model=asdict(model.config), training=asdict(config), data=run_config)
         self._start(resume, settings)
         self.logger = TrainingLogger(run/'logs', objective.name, resume_step=self.state['step'], progress=progress, total_steps=self.total)
@@ -306,7 +312,7 @@ class _Run:
             self.model.load_state_dict(saved.state_dict())
             try: self.optimizer.load_state_dict(torch.load(folder/'optimizer.pt', map_location=self.device, weights_only=True))
             except Exception as e: raise InputError(f'{folder/"optimizer.pt"} cannot be read: {e}') from e
-            self.state = state
+            self.state |= state
         else:
             with atomic_file(self.run/'config.json') as f: json.dump(settings, f, indent=1)
 
@@ -322,22 +328,23 @@ class _Run:
         lr = learning_rate_at(s['step'], self.total, c)
         for g in self.optimizer.param_groups: g['lr'] = lr*g['rate']
         epoch, batches = self._batches(s['step'])
-        s['tokens'] += sum(self.objective.tokens(b) for b in batches)
+        for k in ('tokens', 'positions'): s[k] += sum(getattr(self.objective, k)(b) for b in batches)
         with _autocast(self.device, c.precision): loss = self.objective.backward(self.model, [_to(b, self.device) for b in batches])
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), c.max_grad_norm or math.inf)
-        finite = math.isfinite(loss) and bool(torch.isfinite(norm))
+        loss, norm = torch.stack((loss.to(norm.dtype), norm)).tolist()  # the only place where the loop waits for the device
+        finite = math.isfinite(loss) and math.isfinite(norm)
         if finite: self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         s['step'] += 1
         s['skipped'], s['bad_in_a_row'] = s['skipped'] + (not finite), 0 if finite else s['bad_in_a_row'] + 1
         if finite: s['loss_sum'], s['loss_steps'] = s['loss_sum'] + loss, s['loss_steps'] + 1
-        return epoch, lr, float(norm)
+        return epoch, lr, norm
 
     def go(self):
         c, s, started, mark = self.config, self.state, time.perf_counter(), (time.perf_counter(), self.state['tokens'])
         evaluations, self.model_training = {}, self.model.training
         try:
-            with graceful_stop() as stop:
+            with graceful_stop() as stop, kept_memory(), compiled(self.model, c.compile):
                 self.model.train()
                 while s['step'] < self.total and not stop.asked:
                     epoch, lr, norm = self._step()
@@ -360,7 +367,8 @@ class _Run:
     def _log(self, epoch, lr, norm, mark):
         s, now = self.state, time.perf_counter()
         record = dict(step=s['step'], loss_nats=s['loss_sum']/s['loss_steps'] if s['loss_steps'] else None, lr=lr, epoch=epoch,
-                      tokens_per_s=(s['tokens'] - mark[1])/(now - mark[0]), grad_norm=norm, tokens=s['tokens'])
+                      tokens_per_s=(s['tokens'] - mark[1])/(now - mark[0]), grad_norm=norm, tokens=s['tokens'],
+                      padding_share=1 - s['tokens']/max(1, s['positions']))
         if s['skipped']: record['skipped_steps'] = s['skipped']
         record |= self.objective.metrics(self.model)
         self.logger.log_train_step(**record)
@@ -390,6 +398,37 @@ class _Run:
         raise InputError(f"the loss was not finite in {self.state['bad_in_a_row']} steps in a row (step {self.state['step']}): lower learning_rate "
                          f"or max_grad_norm; the last good checkpoint is {last[-1] if last else 'none yet'}")
 
+# %% ../nbs/06c_training_loop.ipynb #017f5e1f
+@contextmanager
+def kept_memory():
+    "Let malloc keep freed memory for the next step instead of returning it (Linux with glibc; elsewhere nothing happens)."
+    try: mallopt = ctypes.CDLL(None).mallopt if sys.platform == 'linux' else None
+    except (OSError, AttributeError): mallopt = None  # another C library
+    if mallopt is None: yield
+    else:
+        TRIM_THRESHOLD, MMAP_MAX = -1, -4  # names and defaults from malloc.h
+        try:
+            mallopt(MMAP_MAX, 0)
+            mallopt(TRIM_THRESHOLD, 2**31 - 1)
+            yield
+        finally:
+            mallopt(MMAP_MAX, 65536)
+            mallopt(TRIM_THRESHOLD, 128*1024)
+            ctypes.CDLL(None).malloc_trim(0)
+
+@contextmanager
+def compiled(
+    model:EmbeddingModel,  # its blocks are compiled in place
+    wanted:bool=True,      # False: nothing happens
+):
+    "While open, the blocks run as compiled code; weights and their names stay as they are."
+    if wanted:
+        for block in model.blocks: block.compile(dynamic=True)
+    try: yield
+    finally:
+        if wanted:
+            for block in model.blocks: block._compiled_call_impl = None
+
 # %% ../nbs/06c_training_loop.ipynb #931805b4
 def seconds_per_step(
     model:EmbeddingModel,    # not changed: a copy is trained
@@ -401,7 +440,7 @@ def seconds_per_step(
     import copy
     probe, times = copy.deepcopy(model).to(choose_device(config.device)).train(), []
     optimizer = torch.optim.AdamW(parameter_groups(probe, config), lr=1e-9, fused=True)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), kept_memory(), compiled(probe, config.compile):
         for i in range(n + 2):
             t = time.perf_counter()
             k, batches = config.gradient_accumulation_steps, objective.n_batches(0)
