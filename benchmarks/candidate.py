@@ -1,10 +1,15 @@
 "The package in the form that a comparison asks for: a function that does one optimiser step, or one that encodes texts."
+import time
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from rt_embedding import EmbeddingModel, SentencePieceTokenizer
+from rt_embedding.corpus import BatchPlan
+from rt_embedding.masking import IGNORE
 from rt_embedding.mlm import MLMObjective
-from rt_embedding.training import TrainingConfig, parameter_groups
+from rt_embedding.training import TrainingConfig, kept_memory, parameter_groups
 
 
 class Rows:
@@ -16,31 +21,85 @@ class Rows:
     def __len__(self): return len(self.lengths)
 
 
-def trainer(model, objective, clip=1.):
+class FullScores(MLMObjective):
+    "Labelled positions only, but all their scores at once, and three dense gradients of the table."
+    def loss(self, model, batch): return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+
+
+class DenseHead(MLMObjective):
+    "The scores of all positions are computed, and most of them thrown away."
+    def loss(self, model, batch):
+        labels = torch.full((batch['inputs'].numel(),), IGNORE, device=batch['inputs'].device)
+        labels[batch['chosen']] = batch['targets']
+        logits = model.mlm_logits(model.encode_tokens(batch['inputs'], batch['mask'])).flatten(0, 1)
+        return F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction='sum')
+
+
+class RandomBatches(MLMObjective):
+    "Batches as they come, each padded to its longest row: a plan that believes all rows to be equally long."
+    def __init__(self, shards, vocab_size, rows, validation_rows, batch_size, context_window):
+        super().__init__(shards, vocab_size, rows, validation_rows, batch_size, context_window)
+        self.plan = BatchPlan([1]*len(rows), batch_size, context_window)
+
+
+def trainer(model, objective, clip=1., device='cpu', bf16=False):
     "What `train` does in a step, on the next batch each time; returns the number of real tokens."
-    optimizer = torch.optim.AdamW(parameter_groups(model.train(), TrainingConfig()), lr=5e-4, fused=True)
+    model.to(device).train()
+    optimizer = torch.optim.AdamW(parameter_groups(model, TrainingConfig()), lr=5e-4, fused=True)
     state = dict(step=0)
     def step():
         epoch, index = divmod(state['step'], objective.n_batches(0))
         state['step'] += 1
-        batch = objective.batch(epoch, index)
-        objective.backward(model, [batch])
-        torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+        batch = {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in objective.batch(epoch, index).items()}
+        with torch.autocast(device, torch.bfloat16, enabled=bf16): loss = objective.backward(model, [batch])
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+        torch.stack((loss.float(), norm)).tolist()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return objective.tokens(batch)
     return step
 
 
-def make_trainer(vocab_size, context, batch_size, sentences, objective_class=MLMObjective):
-    "`sentences` are rows of ids between BOS and EOS; default sizes."
+def make_objective(vocab_size, context, batch_size, sentences, objective_class=MLMObjective):
     shards = Rows([r[1:-1] if r[-1] == 3 else r[1:] for r in sentences])
+    return objective_class(shards, vocab_size, np.arange(len(shards)), np.arange(1), batch_size, context)
+
+
+def make_trainer(vocab_size, context, batch_size, sentences, objective_class=MLMObjective, compiled=False, sizes={}, **how):
+    "`sentences` are rows of ids between BOS and EOS; default sizes."
     torch.manual_seed(0)
-    model = EmbeddingModel(vocab_size, context_window=context, is_masked_language=True)
-    return trainer(model, objective_class(shards, vocab_size, np.arange(len(shards)), np.arange(1), batch_size, context))
+    model = EmbeddingModel(vocab_size, context_window=context, is_masked_language=True, **sizes)
+    if compiled:
+        for block in model.blocks: block.compile(dynamic=True)
+    return trainer(model, make_objective(vocab_size, context, batch_size, sentences, objective_class), **how)
+
+
+def training_step(keep=True, **given):
+    "A step as `train` does it: in a process of its own, which keeps its memory."
+    step = make_trainer(**given)
+    if keep:
+        training_step.memory = kept_memory()  # a name, or it would be closed at once
+        training_step.memory.__enter__()
+    return step
 
 
 def make_encoder(vocab_size, context, tokenizer_path):
     torch.manual_seed(0)
     model = EmbeddingModel(vocab_size, context_window=context, tokenizer=SentencePieceTokenizer(tokenizer_path)).eval()
     return lambda texts: model.encode(texts, batch_size=32, on_truncate='ignore')
+
+
+def all_and_singly(encode, texts):
+    "Encode all texts, then forty of them one by one; gives the milliseconds of each of these."
+    def run():
+        encode(texts)
+        singly = []
+        for text in texts[:40]:
+            start = time.perf_counter()
+            encode([text])
+            singly.append(1e3*(time.perf_counter() - start))
+        return singly
+    return run
+
+
+def encode_all(vocab_size, context, tokenizer_path, texts): return all_and_singly(make_encoder(vocab_size, context, tokenizer_path), texts)

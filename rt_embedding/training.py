@@ -400,7 +400,9 @@ class _Run:
 
 # %% ../nbs/06c_training_loop.ipynb #017f5e1f
 @contextmanager
-def kept_memory():
+def kept_memory(
+    release:bool=True,  # give everything back at the end
+):
     "Let malloc keep freed memory for the next step instead of returning it (Linux with glibc; elsewhere nothing happens)."
     try: mallopt = ctypes.CDLL(None).mallopt if sys.platform == 'linux' else None
     except (OSError, AttributeError): mallopt = None  # another C library
@@ -414,7 +416,7 @@ def kept_memory():
         finally:
             mallopt(MMAP_MAX, 65536)
             mallopt(TRIM_THRESHOLD, 128*1024)
-            ctypes.CDLL(None).malloc_trim(0)
+            if release: ctypes.CDLL(None).malloc_trim(0)
 
 @contextmanager
 def compiled(

@@ -1,0 +1,247 @@
+"""Speed against what a user would pick instead: all candidates in one run, in turns, on the same sentences.
+
+    python benchmarks                       every table, about a quarter of an hour on two cores
+    python benchmarks --quick               the same in under two minutes, less certain
+    python benchmarks --tables training     some of the tables only
+"""
+import argparse
+import itertools
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+warnings.filterwarnings('ignore')
+os.environ.setdefault('TRANSFORMERS_VERBOSITY', 'error')
+os.environ.setdefault('HF_HUB_OFFLINE', '1')
+
+import numpy as np
+import torch
+from loguru import logger
+
+import peers
+from candidate import DenseHead, FullScores, RandomBatches, encode_all, make_objective, make_trainer, training_step
+from rt_embedding.sources import documented_objects, python_sentences
+from rt_embedding.text import read_sentences
+from rt_embedding.tokenizer import BOS_ID, EOS_ID, SentencePieceTokenizer, train_tokenizer
+from turns import in_turns
+
+D, L, H, FF = peers.D, peers.L, peers.H, peers.FF
+BODY = 2*L*(4*D*D + 2*D*FF)  # FLOPs of one token on its way up, attention scores left out
+
+
+def median(values): return statistics.median(values)
+def spread(values): return [round(float(q), 3) for q in np.quantile(values, [.25, .75])]
+
+
+def sgemm_gflops(n=8):
+    "What this machine multiplies, at the shapes of the model; the largest of the medians."
+    best = 0
+    for m, k, o in ((2048, D, 3*D), (2048, D, FF), (2048, FF, D)):
+        a, b, seconds = torch.randn(m, k), torch.randn(k, o), []
+        for _ in range(n):
+            start = time.perf_counter()
+            a @ b
+            seconds.append(time.perf_counter() - start)
+        best = max(best, 2*m*k*o/median(seconds[2:])/1e9)
+    return best
+
+
+def rows_of(ids, context): return [r if len(r) <= context else r[:context - 1] + [EOS_ID] for r in ids]
+
+
+def training(ids, a):
+    "MLM training, real tokens a second: forward, backward, optimiser."
+    useful, out = 3*BODY + 6*0.15*a.vocab_size*D, []
+    for context in a.context:
+        given = dict(vocab_size=a.vocab_size, context=context, batch_size=a.batch_size, sentences=rows_of(ids, context))
+        makers = {'ours': (training_step, given)} | {name: (peers.trainer, dict(given, name=name)) for name in peers.TRAINERS}
+        seconds, tokens, peaks = in_turns(makers, a.rounds, sgemm_gflops)
+        rates = {k: [n/s for n, s in zip(tokens[k], seconds[k])] for k in seconds}
+        peak = median(peaks)
+        share = median([r*useful/p/1e9 for r, p in zip(rates['ours'], peaks)])
+        out.append(dict(context=context, tokens_per_s={k: round(median(v)) for k, v in rates.items()}, quartiles={k: spread(v) for k, v in rates.items()},
+                        ours_against={k: round(median([x/y for x, y in zip(rates['ours'], v)]), 2) for k, v in rates.items() if k != 'ours'},
+                        sgemm_gflops=round(peak, 1), sgemm_quartiles=spread(peaks), useful_flops_share=round(share, 3)))
+        print(json.dumps(out[-1]), flush=True)
+    return out
+
+
+def savings(ids, a):
+    "The same training with one saving taken away at a time, as times of a step against ours; and options that are off."
+    out = []
+    for context in a.context:
+        given = dict(vocab_size=a.vocab_size, context=context, batch_size=a.batch_size, sentences=rows_of(ids, context))
+        make = {'ours': {}, 'memory handed back each step': dict(keep=False), 'all scores of the labelled at once': dict(objective_class=FullScores),
+                'batches not sorted by length': dict(objective_class=RandomBatches), 'scores at all positions': dict(objective_class=DenseHead)}
+        if not a.quick: make |= {'torch.compile (off by default)': dict(compiled=True), 'bf16 (off on CPUs)': dict(bf16=True)}
+        seconds, tokens, _ = in_turns({k: (training_step, given | v) for k, v in make.items()}, a.rounds)
+        per_token = {k: [s/n for n, s in zip(tokens[k], seconds[k])] for k in seconds}
+        out.append(dict(context=context, time_against_ours={k: round(median([x/y for x, y in zip(v, per_token['ours'])]), 2) for k, v in per_token.items()}))
+        print(json.dumps(out[-1]), flush=True)
+    return out
+
+
+GROUPS = {'matrix products': ('aten::mm', 'aten::addmm', 'aten::bmm'), 'attention': ('scaled_dot_product',), 'optimiser and clipping': ('adamw', 'AdamW', 'vector_norm', 'clip'),
+          'normalisation and activation': ('gelu', 'layer_norm'), 'softmax of the head': ('log_softmax', 'exp', 'scatter', 'gather')}
+
+
+def where_time_goes(ids, a):
+    "Shares of a step by kind of operation, and the share of making batches."
+    out = []
+    for context in a.context:
+        given = a.vocab_size, context, a.batch_size, rows_of(ids, context)
+        step, objective = make_trainer(*given), make_objective(*given)
+        for _ in range(2): step()
+        n = 1 if a.quick else 6
+        start = time.perf_counter()
+        for _ in range(n): step()
+        a_step = (time.perf_counter() - start)/n
+        objective.batch(0, 0)
+        start = time.perf_counter()
+        for i in range(50): objective.batch(0, i)
+        a_batch = (time.perf_counter() - start)/50
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            for _ in range(n): step()
+        spent = {k: 0. for k in (*GROUPS, 'everything else')}
+        for e in profile.key_averages():
+            spent[next((k for k, names in GROUPS.items() if any(x in e.key for x in names)), 'everything else')] += e.self_cpu_time_total
+        total = sum(spent.values())
+        out.append(dict(context=context, ms_a_step=round(1e3*a_step, 1), share_of_batch_making=round(a_batch/a_step, 4), shares={k: round(v/total, 3) for k, v in spent.items()}))
+        print(json.dumps(out[-1]), flush=True)
+    return out
+
+
+def encoding(texts, tokenizer, path, a):
+    "Sentences a second with tokenising, and milliseconds of one sentence."
+    out, n = [], 200 if a.quick else 1000
+    for context in (64,) if a.quick else (16, 64):
+        with tempfile.TemporaryDirectory() as folder:
+            given = dict(vocab_size=a.vocab_size, context=context, tokenizer_path=path, texts=texts[:n])
+            makers = {'ours': (encode_all, given), 'sentence-transformers': (peers.encode_all, dict(given, folder=folder))}
+            seconds, single, peaks = in_turns(makers, 2 if a.quick else 5, sgemm_gflops)
+        single = {k: [ms for one in v for ms in one] for k, v in single.items()}
+        seconds = {k: [s - sum(one)/1e3 for s, one in zip(v, [single[k][i*40:(i + 1)*40] for i in range(len(v))])] for k, v in seconds.items()}
+        tokens = float(np.mean(np.minimum(tokenizer.token_counts(texts[:n]), context)))
+        out.append(dict(context=context, sentences_per_s={k: round(n/median(s)) for k, s in seconds.items()}, one_sentence_ms={k: round(median(s), 2) for k, s in single.items()},
+                        ours_against={k: round(median([y/x for x, y in zip(seconds['ours'], s)]), 2) for k, s in seconds.items() if k != 'ours'},
+                        latency_against={k: round(median(single['ours'])/median(s), 2) for k, s in single.items() if k != 'ours'},
+                        fp32_ceiling_sentences_per_s=round(median(peaks)*1e9/(tokens*BODY))))
+        print(json.dumps(out[-1]), flush=True)
+    return out
+
+
+CHILD = '''
+import json, resource, sys, time
+from loguru import logger
+logger.remove()
+from rt_embedding.corpus import build_shards
+from rt_embedding.tokenizer import SentencePieceTokenizer
+tokenizer = SentencePieceTokenizer(sys.argv[1])
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+shards = build_shards(sys.argv[2], tokenizer, sys.argv[3])
+print(json.dumps(dict(seconds=time.perf_counter() - start, more_mb=(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)/1024, tokens=shards.n_tokens)))
+'''
+
+
+def shards(texts, tokenizer, path, a):
+    "Tokenising to shards, duplicates found, against SentencePiece's own batch encoding; memory at a tenth and at the whole."
+    with tempfile.TemporaryDirectory() as folder:
+        def write(n):
+            with open(f'{folder}/{n}.txt', 'w', encoding='utf-8') as f:  # a short text is repeated, each time a little different
+                for i in range(n): f.write(texts[i % len(texts)] + (f' {i//len(texts)}' if i >= len(texts) else '') + '\n')
+            return f'{folder}/{n}.txt'
+        def build(n, name):
+            done = subprocess.run([sys.executable, '-c', CHILD, path, write(n), f'{folder}/{name}'], check=True, capture_output=True, text=True)
+            return json.loads(done.stdout)
+        n = 20_000 if a.quick else 200_000
+        some, plain, ours = list(read_sentences(write(n))), [], []
+        for k in range(2 if a.quick else 5):
+            start = time.perf_counter()
+            tokenizer._sp.encode(some)
+            plain.append(time.perf_counter() - start)
+            ours.append(build(n, f'ratio{k}')['seconds'])
+        out = dict(sentences=n, seconds=round(median(ours), 2), speed_against_sentencepiece=round(median([p/o for p, o in zip(plain, ours)]), 2),
+                   memory=[dict(sentences=m, **{k: round(v, 1) for k, v in build(m, f'size{m}').items()}) for m in ((10_000, 100_000) if a.quick else (100_000, 1_000_000))])
+    print(json.dumps(out), flush=True)
+    return out
+
+
+def cuda(ids, a):
+    "Model FLOPs utilisation on a GPU: bf16, compiled, hidden 768 and larger."
+    if not torch.cuda.is_available():
+        print('no CUDA device: its table is left out', flush=True)
+        return None
+    out = []
+    for hidden in (512, 768, 1024):
+        for compiled in (False, True):
+            context, batch_size = 128, 512
+            sizes = dict(hidden_dim=hidden, n_heads=hidden//64, n_layers=12)
+            step = make_trainer(a.vocab_size, context, batch_size, [r[:context] for r in ids], compiled=compiled, sizes=sizes, device='cuda', bf16=True)
+            for _ in range(5): step()
+            torch.cuda.synchronize()
+            start, tokens = time.perf_counter(), 0
+            for _ in range(20): tokens += step()
+            torch.cuda.synchronize()
+            rate = tokens/(time.perf_counter() - start)
+            x, y = (torch.randn(8192, 8192, device='cuda', dtype=torch.bfloat16) for _ in range(2))
+            for _ in range(3): x @ y
+            torch.cuda.synchronize()
+            start = time.perf_counter()
+            for _ in range(10): x @ y
+            torch.cuda.synchronize()
+            peak = 10*2*8192**3/(time.perf_counter() - start)
+            flops = 6*(12*(4*hidden**2 + 4*hidden**2) + 0.15*a.vocab_size*hidden)
+            out.append(dict(hidden=hidden, compiled=compiled, tokens_per_s=round(rate), share_of_measured_bf16_peak=round(rate*flops/peak, 3), peak_tflops=round(peak/1e12)))
+            print(json.dumps(out[-1]), flush=True)
+    return out
+
+
+def machine():
+    model = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), '') if os.path.exists('/proc/cpuinfo') else platform.processor()
+    def installed(name):
+        try: return version(name)
+        except PackageNotFoundError: return None
+    return dict(processor=model, cores=os.cpu_count(), threads=torch.get_num_threads(), gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+                system=platform.system(), python=platform.python_version(),
+                versions={n: installed(n) for n in ('rt_embedding', 'torch', 'sentencepiece', 'transformers', 'sentence-transformers')})
+
+
+if __name__ == '__main__':
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    tables = ('training', 'savings', 'time', 'encoding', 'shards', 'cuda')
+    p.add_argument('--corpus', help='text, one sentence a line (default: the installed Python documentation)')
+    p.add_argument('--quick', action='store_true', help='fewer rounds, smaller texts')
+    p.add_argument('--tables', nargs='+', choices=tables, help='default: all; with --quick all but savings')
+    p.add_argument('--context', type=int, nargs='+', default=[16, 128])
+    p.add_argument('--batch_size', type=int, default=32)
+    p.add_argument('--vocab_size', type=int, default=20_000)
+    p.add_argument('--rounds', type=int, default=0, help='0: 2 when quick, else 8')
+    p.add_argument('--limit', type=int, default=200_000, help='most sentences')
+    p.add_argument('--output', help='a JSON file')
+    a = p.parse_args()
+    a.rounds = a.rounds or (2 if a.quick else 8)
+    a.tables = a.tables or [t for t in tables if not (a.quick and t == 'savings')]
+    logger.disable('rt_embedding')
+    torch.manual_seed(0)
+    texts = list(itertools.islice(read_sentences(a.corpus) if a.corpus else python_sentences(documented_objects()), 10_000 if a.quick else a.limit))
+    result = dict(machine=machine(), quick=a.quick, batch_size=a.batch_size, vocab_size=a.vocab_size, sentences=len(texts),
+                  corpus=Path(a.corpus).name if a.corpus else 'documentation of the installed Python packages')
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, 'corpus.txt').write_text('\n'.join(texts), encoding='utf-8')
+        path = str(train_tokenizer([Path(folder, 'corpus.txt')], Path(folder, 'tokenizer'), vocab_size=a.vocab_size))
+        tokenizer = SentencePieceTokenizer(path)
+        ids = [[BOS_ID, *r, EOS_ID] for r in tokenizer.encode_ordinary(texts[:8000]) if r]
+        runs = dict(training=lambda: training(ids, a), savings=lambda: savings(ids, a), time=lambda: where_time_goes(ids, a), cuda=lambda: cuda(ids, a),
+                    encoding=lambda: encoding(texts, tokenizer, path, a), shards=lambda: shards(texts, tokenizer, path, a))
+        for name in a.tables:
+            print(f'\n# {name}', flush=True)
+            result[name] = runs[name]()
+    if a.output: Path(a.output).write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
