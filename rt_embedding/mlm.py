@@ -51,7 +51,7 @@ class _HeadLoss(Function):
             d_hidden, d_table = torch.empty_like(hidden), torch.empty_like(table)
             for i in range(0, len(hidden), chunk):
                 h, y = hidden[i:i+chunk], targets[i:i+chunk, None]
-                p = F.log_softmax((h @ weight.T).float() + bias, dim=-1)  # (chunk,V)
+                p = F.log_softmax((h @ weight.T).to(bias.dtype) + bias, dim=-1)  # (chunk,V)
                 loss -= p.gather(1, y).sum()
                 p = p.exp_().scatter_add_(1, y, -torch.ones_like(y, dtype=p.dtype))  # d loss / d scores: probability minus answer
                 d_bias += p.sum(0)

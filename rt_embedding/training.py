@@ -408,14 +408,15 @@ def kept_memory(
     except (OSError, AttributeError): mallopt = None  # another C library
     if mallopt is None: yield
     else:
-        TRIM_THRESHOLD, MMAP_MAX = -1, -4  # names and defaults from malloc.h
+        TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4  # from malloc.h
         try:
             mallopt(MMAP_MAX, 0)
             mallopt(TRIM_THRESHOLD, 2**31 - 1)
             yield
         finally:
             mallopt(MMAP_MAX, 65536)
-            mallopt(TRIM_THRESHOLD, 128*1024)
+            mallopt(MMAP_THRESHOLD, 32 << 20)  # where glibc's own adaptation ends; the first mallopt has switched it off
+            mallopt(TRIM_THRESHOLD, 64 << 20)
             if release: ctypes.CDLL(None).malloc_trim(0)
 
 @contextmanager
