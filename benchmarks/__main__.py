@@ -1,7 +1,7 @@
 """Speed against what a user would pick instead: all candidates in one run, in turns, on the same sentences.
 
     python benchmarks                       every table, about a quarter of an hour on two cores
-    python benchmarks --quick               the same in under two minutes, less certain
+    python benchmarks --quick               most of them in a few minutes, less certain
     python benchmarks --tables training     some of the tables only
 """
 import argparse
@@ -234,7 +234,7 @@ if __name__ == '__main__':
     a.tables = a.tables or [t for t in tables if not (a.quick and t == 'savings')]
     logger.disable('rt_embedding')
     torch.manual_seed(0)
-    texts = list(itertools.islice(read_sentences(a.corpus) if a.corpus else python_sentences(documented_objects()), 10_000 if a.quick else a.limit))
+    texts = list(itertools.islice(read_sentences(a.corpus) if a.corpus else python_sentences(documented_objects()), 60_000 if a.quick else a.limit))
     result = dict(machine=machine(), quick=a.quick, batch_size=a.batch_size, vocab_size=a.vocab_size, sentences=len(texts),
                   corpus=Path(a.corpus).name if a.corpus else 'documentation of the installed Python packages')
     with tempfile.TemporaryDirectory() as folder:
