@@ -19,11 +19,13 @@ from fastcore.script import Param
 from loguru import logger as log
 from torch import Tensor, nn
 from .commands import InputError, command, require
+from .cooccurrence import check_start, spectral_start
+from .corpus import build_shards
 from .encoder import EmbeddingModel
 from .mlm import model_sizes
 from .pairs import PairTable, check_distinct, draw_batches, load_pairs, pack_texts, piece_size, split_pairs
 from .tokenizer import SentencePieceTokenizer
-from .training import Objective, TrainingConfig, train
+from .training import Objective, TrainingConfig, checkpoints, train
 
 # %% ../nbs/08_contrastive_learning.ipynb #092e9c4a
 def info_nce(
@@ -313,6 +315,8 @@ def train_contrastive(
     epochs:int=1,                         # passes over the pairs
     max_steps:int=0,                      # stop after so many steps; 0: epochs decide
     temperature_init:float=0.05,          # where the learnable temperature starts; 0 keeps the model's
+    start:str='spectral',                 # of a model from nothing: token vectors from counts of neighbours (spectral), or random
+    corpus:Param('text to count in for a spectral start; without it: the texts of the pairs', str, nargs='+')=None,
     source:str='auto',                    # pairs, adjacent (neighbouring sentences), dropout (SimCSE), auto (look)
     weights:Param('one for each file: how often its pairs are seen in an epoch', float, nargs='+')=None,
     one_source:bool=False,                # batches of one file each; else mixed
@@ -336,30 +340,35 @@ def train_contrastive(
     resume:str='auto',                    # auto: go on with the run in output_dir; never: refuse if there is one
     device:str='auto',                    # auto, cpu, cuda, mps
     precision:str='auto',                 # auto, fp32, bf16
+    compile:bool=False,                   # torch.compile the blocks: for long runs
 ):
     "Train embeddings on pairs of texts that belong together."
     config = TrainingConfig(
         learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, schedule=schedule,
         gradient_accumulation_steps=gradient_accumulation_steps, warmup_share=warmup_share, max_grad_norm=max_grad_norm,
         table_rate=table_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
-        precision=precision)
+        precision=precision, compile=compile)
+    check_start(start)
     files = [pairs] if isinstance(pairs, (str, Path)) else list(pairs)
     if weights and len(weights) != len(files):
         raise InputError(f'{len(weights)} weights for {len(files)} pair files: give one each')
     torch.manual_seed(seed)
-    m = _start(model, tokenizer, preset, context_window, embedding_dim, dropout or 0.1*(source == 'dropout'))
+    m = _start(model, tokenizer, preset, context_window, embedding_dim, dropout or 0.1*(source == 'dropout'), start)
     _set_temperature(m, temperature_init)
     sources = {str(f): load_pairs(f, source) for f in files}
     widths = parse_widths(matryoshka, m.config.embedding_dim)
     objective = ContrastiveObjective(
         sources, m.tokenizer, m.config.context_window, batch_size, dict(zip(sources, weights or [])), one_source,
         validation_split, candidates, chunk_size, widths, seed)
+    if not model and start == 'spectral' and not checkpoints(output_dir):
+        counted = spectral_start(m, build_shards(corpus, m.tokenizer, Path(output_dir)/'shards') if corpus else objective.table.texts, seed=seed)
+        print(f"neighbours counted in {counted['tokens']:,} tokens: {counted['tokens_seen']:,} of {counted['vocab_size']:,} vectors start from counts")
     n, held_out = len(objective.train_rows), len(objective.validation_rows)
     print(f'{n:,} pairs to learn from, {held_out:,} to judge by '
           f'({len(objective.table) - n - held_out:,} left out because they share a text with these); '
           f'{len(objective._batches(0)[0])} a batch, {objective.n_batches(0):,} batches an epoch')
     result = train(m, objective, config, output_dir, resume,
-                   dict(start=str(model), tokenizer_sha256=m.tokenizer.sha256, pairs=objective.fingerprint(), weights=weights,
+                   dict(start=str(model) or start, tokenizer_sha256=m.tokenizer.sha256, pairs=objective.fingerprint(), weights=weights,
                         batch_size=batch_size, chunk_size=chunk_size, matryoshka=widths, validation_split=validation_split,
                         candidates=candidates, one_source=one_source, temperature_init=temperature_init))
     if last := result['last']:
@@ -370,13 +379,13 @@ def train_contrastive(
 rt_train_contrastive = command(train_contrastive)
 
 # %% ../nbs/08_contrastive_learning.ipynb #690e8522
-def _start(model, tokenizer, preset, context_window, embedding_dim, dropout):
+def _start(model, tokenizer, preset, context_window, embedding_dim, dropout, start):
     "The model to train: loaded, or built from a tokenizer and a preset."
     if not model:
         if not tokenizer: raise InputError('give --model (a checkpoint to start from), or --tokenizer to start from nothing')
         tok = SentencePieceTokenizer(tokenizer)
         sizes = model_sizes(preset, context_window=context_window, embedding_dim=embedding_dim, dropout=dropout)
-        return EmbeddingModel(len(tok), tokenizer=tok, **sizes)
+        return EmbeddingModel(len(tok), tokenizer=tok, pooling='weighted_mean' if start == 'spectral' else 'mean', **sizes)
     changes = {k: v for k, v in dict(context_window=context_window, dropout=dropout).items() if v}
     m = EmbeddingModel.from_pretrained(model, **changes)
     if embedding_dim not in (0, m.config.embedding_dim):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['token_slices', 'pair_cells', 'count_cooccurrences', 'unigram_counts', 'ppmi', 'truncated_svd', 'spectral_embedding',
-           'nearest_tokens', 'sif_weights', 'bag_of_vectors', 'spectral_start']
+           'nearest_tokens', 'sif_weights', 'bag_of_vectors', 'spectral_start', 'check_start']
 
 # %% ../nbs/06a_cooccurrence.ipynb #ac7032f0
 import math, time
@@ -242,6 +242,13 @@ def spectral_start(
                 for m in (block.attention.out, block.feedforward.down): m.weight.zero_()
     return dict(tokens=int(unigram.sum()), tokens_seen=int(seen.sum()), vocab_size=V, width=D, window=window,
                 pooling_weights=pooling is not None, count_s=t[1] - t[0], ppmi_s=t[2] - t[1], svd_s=t[3] - t[2])
+
+def check_start(
+    start:str,  # of a training
+)->str:         # the same
+    "Refuse a start that does not exist."
+    if start not in ('spectral', 'random'): raise InputError(f"start must be 'spectral' (counts of neighbours) or 'random', got {start!r}")
+    return start
 
 def _stand_ins(vectors, seen, unigram, table):
     "Unit rows; tokens without company get the average direction and half of their own random one, so that no two are alike."

@@ -17,11 +17,12 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .commands import InputError, command
+from .cooccurrence import check_start, spectral_start
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
 from .encoder import PRESETS, EmbeddingModel
 from .masking import IGNORE, MaskingStrategy, batch_generator, mask_tokens
 from .tokenizer import SentencePieceTokenizer
-from .training import Objective, TrainingConfig, train
+from .training import Objective, TrainingConfig, checkpoints, train
 
 # %% ../nbs/07_mlm_training.ipynb #95e44c61
 class TableGradient:
@@ -182,6 +183,8 @@ def train_mlm(
     resume:str='auto',                        # auto: go on with the run in output_dir; never: refuse if there is one
     device:str='auto',                        # auto, cpu, cuda, mps
     precision:str='auto',                     # auto, fp32, bf16
+    compile:bool=False,                       # torch.compile the blocks: for long runs
+    start:str='random',                       # token vectors begin random, or as counts of neighbours (spectral)
     shards:str='',                            # folder of the tokenised corpus; '': <output_dir>/shards
 ):
     "Pre-train an encoder with masked language modelling."
@@ -190,18 +193,20 @@ def train_mlm(
                         n_layers=n_layers, n_heads=n_heads, dropout=dropout)
     config = TrainingConfig(learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, warmup_share=warmup_share,
         gradient_accumulation_steps=gradient_accumulation_steps, schedule=schedule, max_grad_norm=max_grad_norm, eval_every=eval_every,
-        save_every=save_every, log_every=log_every, seed=seed, device=device, precision=precision)
+        save_every=save_every, log_every=log_every, seed=seed, device=device, precision=precision, compile=compile)
+    check_start(start)
     strategy = MaskingStrategy(mask_prob=mask_prob)
     torch.manual_seed(seed)
     model = EmbeddingModel(len(tok), tokenizer=tok, is_masked_language=True, **sizes)
     data = build_shards(corpus, tok, shards or Path(output_dir)/'shards')
+    if start == 'spectral' and not checkpoints(output_dir): spectral_start(model, data, seed=seed)
     rows, validation_rows = train_validation_split(len(data), validation_split, seed)
     objective = MLMObjective(data, len(tok), rows, validation_rows, batch_size, model.config.context_window, strategy, seed, max_tokens)
     print(f'{len(rows):,} sentences to learn from, {len(validation_rows):,} to judge by; '
           f'{sum(p.numel() for p in model.parameters()):,} parameters; {objective.plan.padding_share(0):.1%} padding')
     result = train(model, objective, config, output_dir, resume,
                    dict(tokenizer_sha256=tok.sha256, n_sentences=len(data), n_tokens=data.n_tokens, batch_size=batch_size,
-                        max_tokens=max_tokens, validation_split=validation_split, masking=asdict(strategy)))
+                        max_tokens=max_tokens, validation_split=validation_split, masking=asdict(strategy), start=start))
     last = result['last']
     if last: print(f"validation loss {last['val_loss']:.3f} nats, perplexity {last['perplexity']:.1f}, masked accuracy {last['masked_accuracy']:.1%}; "
                    f"model in {Path(output_dir)/'best'}")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from .commands import InputError, atomic_file, atomic_folder, command, require
 from .contrastive import ContrastiveObjective
-from .cooccurrence import spectral_start
+from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards, train_validation_split
 from .encoder import PRESETS, EmbeddingModel
 from .evaluation import bm25_ranking, evaluate_pairs
@@ -108,7 +108,7 @@ def quickstart(
 ):
     "From raw text to a trained, evaluated, searchable embedding model, in one command."
     if preset not in PRESETS: raise InputError(f'preset must be one of {", ".join(PRESETS)}, got {preset!r}')
-    if start not in ('spectral', 'random'): raise InputError(f"start must be 'spectral' or 'random', got {start!r}")
+    check_start(start)
     if min(mlm_steps, contrastive_steps) < 0: raise InputError(f'steps must not be negative, got {min(mlm_steps, contrastive_steps)}')
     if not 0 < minutes < 1e5: raise InputError(f'minutes must be above 0, got {minutes}')
     run, clock, torch_seed = Path(output), _Clock(minutes), torch.manual_seed(seed)
