@@ -124,18 +124,20 @@ def where_time_goes(ids, a):
 
 def encoding(texts, tokenizer, path, a):
     "Sentences a second with tokenising, and milliseconds of one sentence."
-    out, n = [], 200 if a.quick else 1000
+    out, n, other = [], 200 if a.quick else 1000, 'sentence-transformers'
     for context in (64,) if a.quick else (16, 64):
         with tempfile.TemporaryDirectory() as folder:
             given = dict(vocab_size=a.vocab_size, context=context, tokenizer_path=path, texts=texts[:n])
-            makers = {'ours': (encode_all, given), 'sentence-transformers': (peers.encode_all, dict(given, folder=folder))}
+            makers = {'ours': (encode_all, given), 'ours, ONNX': (encode_all, dict(given, onnx='fp32')), 'ours, ONNX int8': (encode_all, dict(given, onnx='int8')),
+                      'sentence-transformers': (peers.encode_all, dict(given, folder=folder))}
+            if a.quick: del makers['ours, ONNX']
             seconds, single, peaks = in_turns(makers, 2 if a.quick else 5, sgemm_gflops)
         single = {k: [ms for one in v for ms in one] for k, v in single.items()}
         seconds = {k: [s - sum(one)/1e3 for s, one in zip(v, [single[k][i*40:(i + 1)*40] for i in range(len(v))])] for k, v in seconds.items()}
         tokens = float(np.mean(np.minimum(tokenizer.token_counts(texts[:n]), context)))
         out.append(dict(context=context, sentences_per_s={k: round(n/median(s)) for k, s in seconds.items()}, one_sentence_ms={k: round(median(s), 2) for k, s in single.items()},
-                        ours_against={k: round(median([y/x for x, y in zip(seconds['ours'], s)]), 2) for k, s in seconds.items() if k != 'ours'},
-                        latency_against={k: round(median(single['ours'])/median(s), 2) for k, s in single.items() if k != 'ours'},
+                        against_sentence_transformers={k: round(median([y/x for x, y in zip(s, seconds[other])]), 2) for k, s in seconds.items() if k != other} if other in seconds else {},
+                        latency_against={k: round(median(s)/median(single[other]), 2) for k, s in single.items() if k != other} if other in single else {},
                         fp32_ceiling_sentences_per_s=round(median(peaks)*1e9/(tokens*BODY))))
         print(json.dumps(out[-1]), flush=True)
     return out
@@ -214,7 +216,7 @@ def machine():
         except PackageNotFoundError: return None
     return dict(processor=model, cores=os.cpu_count(), threads=torch.get_num_threads(), gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
                 system=platform.system(), python=platform.python_version(),
-                versions={n: installed(n) for n in ('rt_embedding', 'torch', 'sentencepiece', 'transformers', 'sentence-transformers')})
+                versions={n: installed(n) for n in ('rt_embedding', 'torch', 'sentencepiece', 'transformers', 'sentence-transformers', 'onnxruntime')})
 
 
 if __name__ == '__main__':
@@ -229,6 +231,7 @@ if __name__ == '__main__':
     p.add_argument('--rounds', type=int, default=0, help='0: 2 when quick, else 8')
     p.add_argument('--limit', type=int, default=200_000, help='most sentences')
     p.add_argument('--output', help='a JSON file')
+    p.add_argument('--update', action='store_true', help='replace only these tables in the JSON file')
     a = p.parse_args()
     a.rounds = a.rounds or (2 if a.quick else 8)
     a.tables = a.tables or [t for t in tables if not (a.quick and t == 'savings')]
@@ -247,4 +250,5 @@ if __name__ == '__main__':
         for name in a.tables:
             print(f'\n# {name}', flush=True)
             result[name] = runs[name]()
+    if a.update: result = json.loads(Path(a.output).read_text(encoding='utf-8')) | {k: v for k, v in result.items() if k in (*a.tables, 'machine')}
     if a.output: Path(a.output).write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')

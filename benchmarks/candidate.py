@@ -1,4 +1,5 @@
 "The package in the form that a comparison asks for: a function that does one optimiser step, or one that encodes texts."
+import tempfile
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ from rt_embedding import EmbeddingModel, SentencePieceTokenizer
 from rt_embedding.corpus import BatchPlan
 from rt_embedding.masking import IGNORE
 from rt_embedding.mlm import MLMObjective
+from rt_embedding.onnx import OnnxEncoder, export_onnx
 from rt_embedding.training import TrainingConfig, kept_memory, parameter_groups
 
 
@@ -83,9 +85,15 @@ def training_step(keep=True, **given):
     return step
 
 
-def make_encoder(vocab_size, context, tokenizer_path):
+def make_encoder(vocab_size, context, tokenizer_path, onnx=''):
+    "`onnx`: empty, or the number format of an exported model, fp32 or int8."
     torch.manual_seed(0)
     model = EmbeddingModel(vocab_size, context_window=context, tokenizer=SentencePieceTokenizer(tokenizer_path)).eval()
+    if onnx:
+        try: import onnxruntime, onnxscript  # noqa: F401
+        except ImportError as e: raise ImportError(e.msg) from None
+        with tempfile.TemporaryDirectory() as folder: encoder = OnnxEncoder(export_onnx(model, f'{folder}/model', int8=onnx == 'int8'))
+        return lambda texts: encoder.encode(texts, batch_size=32)
     return lambda texts: model.encode(texts, batch_size=32, on_truncate='ignore')
 
 
@@ -102,4 +110,4 @@ def all_and_singly(encode, texts):
     return run
 
 
-def encode_all(vocab_size, context, tokenizer_path, texts): return all_and_singly(make_encoder(vocab_size, context, tokenizer_path), texts)
+def encode_all(vocab_size, context, tokenizer_path, texts, onnx=''): return all_and_singly(make_encoder(vocab_size, context, tokenizer_path, onnx), texts)

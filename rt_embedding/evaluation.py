@@ -23,6 +23,7 @@ import torch
 from fastcore.script import Param
 from .commands import InputError, atomic_file, command, require
 from .encoder import EmbeddingModel
+from .onnx import OnnxEncoder
 from .text import expand_paths, read_sentences, split_sentences
 
 # %% ../nbs/09_evaluation.ipynb #8b35a151
@@ -608,7 +609,7 @@ def plot_results(
 
 # %% ../nbs/09_evaluation.ipynb #402d04a7
 def load_encoder(
-    model:str,          # a saved model, a run folder, or `st:` and a sentence-transformers name
+    model:str,          # a saved model, a run folder, an ONNX export, or `st:` and a sentence-transformers name
     batch_size:int=64,  # texts computed together
     device:str='cpu',   # where to compute
 )->tuple[str, Callable, Callable|None]:  # name, `encode`, and `encode` of the same model before training
@@ -618,6 +619,9 @@ def load_encoder(
         except ImportError as e: raise InputError('st: models need sentence-transformers: pip install sentence-transformers') from e
         other = SentenceTransformer(model[3:], device=device)
         return model[3:], lambda texts: other.encode(texts, batch_size=batch_size, show_progress_bar=False), None
+    if (Path(model)/'onnx.json').is_file():
+        exported = OnnxEncoder(model)
+        return Path(model).resolve().name, lambda texts: exported.encode(texts, batch_size), None
     trained = EmbeddingModel.from_pretrained(model, device)
     return Path(model).resolve().name, lambda t: trained.encode(t, batch_size), lambda t: _untrained(trained).encode(t, batch_size, on_truncate='ignore')
 

@@ -96,8 +96,12 @@ def test_the_road_by_commands(tokenizer, corpus, tmp_path):
     assert code == 0, err
     v = np.load(tmp_path/'v.npy')
     assert v.shape == (400, 16) and np.allclose(np.linalg.norm(v, axis=1), 1, atol=1e-5)
-    code, out, err = run('rt_evaluate', '--model', tmp_path/'con', '--pairs', pairs, '--output', tmp_path/'eval')
-    assert code == 0, err
+    code, out, err = run('rt_export', '--model', tmp_path/'con', '--output', tmp_path/'exported', '--int8')
+    assert code == 0 and 'cosine' in out, err
+    code, out, err = run('rt_evaluate', '--model', tmp_path/'con', tmp_path/'exported', '--pairs', pairs, '--output', tmp_path/'eval')
+    assert code == 0 and 'exported' in out, err
+    refused('rt_export', '--model', tmp_path/'nowhere', '--output', tmp_path/'x', contains='nowhere')
+    refused('rt_export', '--model', tmp_path/'con', '--output', tmp_path, contains='another folder')
     assert json.loads((tmp_path/'eval'/'results.json').read_text(encoding='utf-8'))
 
 
@@ -114,7 +118,7 @@ def test_search_without_a_run_says_what_to_do(tmp_path):
     refused('rt_search', 'split a string', '--run', tmp_path/'none', contains='rt_quickstart')
 
 
-@pytest.mark.parametrize('name', ['rt_train_tokenizer', 'rt_corpus', 'rt_train_mlm', 'rt_train_contrastive', 'rt_evaluate', 'rt_analyse', 'rt_embed', 'rt_search', 'rt_quickstart'])
+@pytest.mark.parametrize('name', ['rt_train_tokenizer', 'rt_corpus', 'rt_train_mlm', 'rt_train_contrastive', 'rt_evaluate', 'rt_analyse', 'rt_embed', 'rt_export', 'rt_search', 'rt_quickstart'])
 def test_help_explains_every_flag(name):
     code, out, err = run(name, '--help')
     assert code == 0 and 'usage' in out, err
