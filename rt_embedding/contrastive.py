@@ -323,6 +323,9 @@ def train_contrastive(
     preset:str='tiny',                    # tiny, small or base: sizes of a model from nothing
     context_window:int=0,                 # tokens, BOS and EOS counted; 0: of the model or the preset
     embedding_dim:int=0,                  # width of an embedding; 0: from the preset
+    hidden_dim:int=0,                     # width of the transformer; 0: from the preset
+    n_layers:int=-1,                      # blocks; -1: of the model or the preset; 0: a bag of tokens; more than the model has: it grows
+    n_heads:int=0,                        # heads; 0: of the model or the preset
     dropout:float=0.0,                    # share of activations dropped; dropout pairs take 0.1 if it is 0
     chunk_size:int=0,                     # GradCache: texts in memory at a time; 0: the whole batch
     matryoshka:str='',                    # nested output widths, such as 64,128
@@ -353,7 +356,7 @@ def train_contrastive(
     if weights and len(weights) != len(files):
         raise InputError(f'{len(weights)} weights for {len(files)} pair files: give one each')
     torch.manual_seed(seed)
-    m = _start(model, tokenizer, preset, context_window, embedding_dim, dropout or 0.1*(source == 'dropout'), start)
+    m = _start(model, tokenizer, preset, context_window, embedding_dim, dropout or 0.1*(source == 'dropout'), start, hidden_dim, n_layers, n_heads)
     _set_temperature(m, temperature_init)
     sources = {str(f): load_pairs(f, source) for f in files}
     widths = parse_widths(matryoshka, m.config.embedding_dim)
@@ -379,17 +382,20 @@ def train_contrastive(
 rt_train_contrastive = command(train_contrastive)
 
 # %% ../nbs/08_contrastive_learning.ipynb #690e8522
-def _start(model, tokenizer, preset, context_window, embedding_dim, dropout, start):
+def _start(model, tokenizer, preset, context_window, embedding_dim, dropout, start, hidden_dim, n_layers, n_heads):
     "The model to train: loaded, or built from a tokenizer and a preset."
     if not model:
         if not tokenizer: raise InputError('give --model (a checkpoint to start from), or --tokenizer to start from nothing')
         tok = SentencePieceTokenizer(tokenizer)
-        sizes = model_sizes(preset, context_window=context_window, embedding_dim=embedding_dim, dropout=dropout)
+        sizes = model_sizes(preset, context_window=context_window, embedding_dim=embedding_dim, dropout=dropout, hidden_dim=hidden_dim, n_heads=n_heads)
+        if n_layers >= 0: sizes['n_layers'] = n_layers
         return EmbeddingModel(len(tok), tokenizer=tok, pooling='weighted_mean' if start == 'spectral' else 'mean', **sizes)
     changes = {k: v for k, v in dict(context_window=context_window, dropout=dropout).items() if v}
     m = EmbeddingModel.from_pretrained(model, **changes)
-    if embedding_dim not in (0, m.config.embedding_dim):
-        raise InputError(f'{model} has embedding_dim {m.config.embedding_dim}, asked for {embedding_dim}: leave it out')
+    for name, asked in dict(embedding_dim=embedding_dim, hidden_dim=hidden_dim).items():
+        if asked not in (0, getattr(m.config, name)):
+            raise InputError(f'{model} has {name} {getattr(m.config, name)}, asked for {asked}: leave it out')
+    if n_layers >= 0: m = m.grow(n_layers, n_heads)
     if tokenizer and SentencePieceTokenizer(tokenizer).sha256 != m.tokenizer.sha256:
         raise InputError(f'{tokenizer} is not the tokenizer of {model}: leave --tokenizer out, the model brings its own')
     return m

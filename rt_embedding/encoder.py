@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from fastcore.script import Param
 from loguru import logger as log
 from safetensors import safe_open
@@ -36,7 +37,7 @@ class EncoderConfig:
     embedding_dim:int = 256        # E, width of what comes out
     context_window:int = 16        # longest input in tokens, BOS and EOS counted
     hidden_dim:int = 512           # D, width of the transformer
-    n_layers:int = 6               # blocks
+    n_layers:int = 6               # blocks; 0 makes a bag of token vectors
     n_heads:int = 8                # H; each head is hidden_dim / n_heads wide
     feedforward_dim:int = 0        # width inside the feed-forward; 0 means 2 * hidden_dim
     dropout:float = 0.0            # share of activations dropped while training
@@ -52,8 +53,9 @@ class EncoderConfig:
             if not isinstance(v, kind) or (kind is int and isinstance(v, bool)):
                 raise InputError(f'{f.name} must be of type {kind.__name__}, got {v!r}')
         if self.feedforward_dim == 0: object.__setattr__(self, 'feedforward_dim', 2*self.hidden_dim)
-        for name in ('embedding_dim', 'hidden_dim', 'n_layers', 'n_heads', 'feedforward_dim'):
+        for name in ('embedding_dim', 'hidden_dim', 'n_heads', 'feedforward_dim'):
             if getattr(self, name) < 1: raise InputError(f'{name} must be at least 1, got {getattr(self, name)}')
+        if self.n_layers < 0: raise InputError(f'n_layers must not be negative, got {self.n_layers}')
         if self.vocab_size < 6: raise InputError(f'vocab_size must be at least 6 (five special ids and a piece), got {self.vocab_size}')
         if self.context_window < 3:
             raise InputError(f'context_window must be at least 3 (BOS, one token, EOS), got {self.context_window}')
@@ -149,7 +151,7 @@ class EmbeddingModel(nn.Module):
         use_temperature:bool=True,       # learn the temperature that divides similarities
         temperature_init:float=1.0,      # its first value
         *,
-        n_layers:int=6,                  # blocks
+        n_layers:int=6,                  # blocks; 0 makes a bag of token vectors
         n_heads:int=8,                   # H
         feedforward_dim:int=0,           # width inside the feed-forward; 0 means 2 * hidden_dim
         dropout:float=0.0,               # share of activations dropped while training
@@ -258,8 +260,24 @@ class EmbeddingModel(nn.Module):
             raise InputError(f'row {int((~mask.any(1)).nonzero()[0])} has only padding: nothing to embed')
         return token_ids, None if bool(mask.all()) else mask
 
-# %% ../nbs/04_encoder.ipynb #5e1e7550
-from fastcore.basics import patch
+# %% ../nbs/04_encoder.ipynb #0cee4b4d
+@patch
+def grow(self:EmbeddingModel,
+    n_layers:int,         # blocks of the new model, at least as many as now
+    n_heads:int=0,        # of all blocks; 0: as they are (a bag may choose)
+    feedforward_dim:int=0,  # likewise
+)->EmbeddingModel:        # a new model with the same vectors, ready to learn more
+    "Add blocks that do nothing yet."
+    changes = {k: v for k, v in dict(n_heads=n_heads, feedforward_dim=feedforward_dim).items() if v}
+    if n_layers < self.config.n_layers: raise InputError(f'a model of {self.config.n_layers} blocks cannot grow to {n_layers}')
+    if self.config.n_layers and any(v != getattr(self.config, k) for k, v in changes.items()):
+        raise InputError(f'the blocks of the model have {self.config.n_heads} heads and a feed-forward of {self.config.feedforward_dim}: new ones must, too')
+    larger = EmbeddingModel(**(asdict(self.config) | dict(n_layers=n_layers) | changes), is_masked_language=self.is_masked_language, tokenizer=self._tokenizer)
+    larger.load_state_dict(self.state_dict(), strict=False)
+    with torch.no_grad():
+        for block in larger.blocks[self.config.n_layers:]:
+            for m in (block.attention.out, block.feedforward.down): m.weight.zero_()
+    return larger.to(self.device).train(self.training)
 
 # %% ../nbs/04_encoder.ipynb #76d85908
 @patch(as_prop=True)
