@@ -8,13 +8,13 @@ __all__ = ['SOURCES', 'SYNONYMS', 'text_hash', 'check_distinct', 'numbered_lines
            'pack_texts', 'draw_batches']
 
 # %% ../nbs/07a_pairs.ipynb #0985494c
-import gzip, json, lzma, math, unicodedata, zlib
+import json, math, unicodedata
 from hashlib import blake2b
 import numpy as np
 import torch
 from .commands import InputError
 from .corpus import make_batch
-from .text import expand_paths, normalize_spaces, split_sentences
+from .text import OPENERS, UNREADABLE, expand_paths, normalize_spaces, split_sentences
 from .tokenizer import SentencePieceTokenizer
 
 # %% ../nbs/07a_pairs.ipynb #de139962
@@ -37,7 +37,6 @@ def check_distinct(
                              'so no pair has a negative; give different texts')
 
 # %% ../nbs/07a_pairs.ipynb #5e60a0dc
-_OPENERS = {'.gz': gzip.open, '.xz': lzma.open}
 _COLUMNS = (('anchor', 'query', 'question', 'text', 'sentence1', 'first'),       # names in JSON objects, by column
             ('positive', 'answer', 'document', 'sentence2', 'second'), ('negative', 'hard_negative', 'third'))
 
@@ -46,13 +45,13 @@ def numbered_lines(
 ):          # yields (number from 1, line without its end)
     "Stream the lines of a file, with the place of the trouble in every error."
     try:
-        with _OPENERS.get(path.suffix, open)(path, 'rb') as f:
+        with OPENERS.get(path.suffix, open)(path, 'rb') as f:
             for number, line in enumerate(f, 1):
                 try: yield number, line.decode('utf-8-sig' if number == 1 else 'utf-8').rstrip('\r\n')
                 except UnicodeDecodeError as e:
                     raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start}); '
                                      'convert it, for example: iconv -f latin1 -t utf-8') from None
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as e: raise InputError(f'{path} cannot be read: {e}') from e
+    except UNREADABLE as e: raise InputError(f'{path} cannot be read: {e}') from e
 
 def _fields(line, place):
     "The columns of one line, whatever its format."

@@ -80,12 +80,14 @@ def learn_pieces(
     vocab_size:int=20000,             # V, the five specials counted
     model_type:str='unigram',         # or 'bpe'
     character_coverage:float=0.9995,  # share of the text's characters that must get a piece, 0.98 to 1
+    lower_case:bool=False,            # fold upper into lower case, in learning and in every use of the model
 )->bytes:                             # a SentencePiece model; the same counts give the same bytes
     "Let SentencePiece learn a vocabulary from a table of words."
     if vocab_size <= MASK_ID + 1: raise InputError(f'vocab_size must leave room beside the 5 specials, got {vocab_size}')
     if model_type not in ('unigram', 'bpe'): raise InputError(f"model_type must be 'unigram' or 'bpe', got {model_type!r}")
     if not 0.98 <= character_coverage <= 1:
         raise InputError(f'character_coverage must lie in 0.98 .. 1, got {character_coverage}')
+    if lower_case: counts = _fold(counts)
     ascii_seen = {c for word in counts for c in word if '!' <= c <= '~'}  # a rare ? or [ must not become unknown
     rows = (f'{_clean(word[i:i+MAX_WORD])}\t{counts[word]}' for word in sorted(counts, key=lambda w: (-counts[w], w))
             for i in range(0, len(word), MAX_WORD))
@@ -94,9 +96,15 @@ def learn_pieces(
         spm.SentencePieceTrainer.train(
             sentence_iterator=rows, input_format='tsv', model_writer=model, model_type=model_type, vocab_size=vocab_size,
             character_coverage=character_coverage, required_chars=''.join(sorted(ascii_seen)), pad_id=PAD_ID, unk_id=UNK_ID, bos_id=BOS_ID, eos_id=EOS_ID,
-            control_symbols=[MASK_PIECE], normalization_rule_name='nmt_nfkc', num_threads=16, minloglevel=2)
+            control_symbols=[MASK_PIECE], normalization_rule_name='nmt_nfkc_cf' if lower_case else 'nmt_nfkc', num_threads=16, minloglevel=2)
     except RuntimeError as e: raise InputError(_explain(str(e), vocab_size)) from None
     return model.getvalue()
+
+def _fold(counts):
+    "The same table in lower case."
+    folded = Counter()
+    for word, n in counts.items(): folded[word.casefold()] += n
+    return folded
 
 def _explain(message, vocab_size):
     "Say in words what SentencePiece says in C++."
@@ -338,6 +346,7 @@ def train_tokenizer(
     vocab_size:int=20000,              # V, the five specials counted
     model_type:str='unigram',          # or bpe
     character_coverage:float=0.9995,   # share of the characters that must get a piece, 0.98 to 1
+    lower_case:bool=False,             # fold upper into lower case: better for search and similarity
     max_sentences:int=0,               # learn from a random sample of this many; 0: from all
     max_characters:int=16_000_000,     # most characters that the distinct words may have together (bounds the memory)
     seed:int=0,                        # of the sample
@@ -355,7 +364,7 @@ def train_tokenizer(
     if dropped: logger.warning('left out {:,} occurrences of rare words to keep the table within {:,} characters '
                                '(max_characters)', dropped, max_characters)
     logger.info('learning {:,} pieces ({}) ...', vocab_size, model_type)
-    tokenizer = SentencePieceTokenizer.from_bytes(learn_pieces(counts, vocab_size, model_type, character_coverage))
+    tokenizer = SentencePieceTokenizer.from_bytes(learn_pieces(counts, vocab_size, model_type, character_coverage, lower_case))
     tokenizer.save(f'{output}.model')
     with atomic_file(f'{output}.vocab') as f:
         f.writelines(f'{tokenizer.id_to_piece(i)}\t{tokenizer._sp.get_score(i):g}\n' for i in range(len(tokenizer)))
