@@ -9,7 +9,7 @@ __all__ = ['MEASURES', 'BASELINES', 'COLORS', 'rt_evaluate', 'pearson', 'spearma
            'LabelledData', 'read_labelled', 'score_sts', 'evaluate_sts', 'query_scores', 'score_ranking',
            'evaluate_retrieval', 'evaluate_pairs', 'evaluate_clustering', 'evaluate_probe', 'adjacent_sentences_task',
            'noise_task', 'titled_passages', 'baseline_results', 'task_results', 'results_table', 'plot_results',
-           'load_encoder', 'leaked', 'evaluate']
+           'load_encoder', 'text_fingerprint', 'leaked', 'collect_tasks', 'evaluate']
 
 # %% ../nbs/09_evaluation.ipynb #a1d62f70
 import gzip, hashlib, json, lzma, math, re
@@ -633,8 +633,10 @@ def _untrained(model):
         return EmbeddingModel(**asdict(model.config), tokenizer=model.tokenizer).to(model.device).eval()
 
 # %% ../nbs/09_evaluation.ipynb #bc752179
-def _fingerprint(text):
-    "Eight bytes that equal texts share; None for a text without words."
+def text_fingerprint(
+    text:str,   # any text
+)->bytes|None:  # eight bytes that texts with equal words share; None for a text without words
+    "Equal words, equal fingerprint: case, spaces and punctuation do not count."
     tokens = words(text)
     return hashlib.blake2b(' '.join(tokens).encode('utf-8', 'surrogatepass'), digest_size=8).digest() if tokens else None
 
@@ -644,14 +646,18 @@ def leaked(
 )->list[int]:                       # positions in `texts` that occur in training, ascending
     "Which evaluation texts were trained on?"
     where = {}
-    for i, text in enumerate(texts): where.setdefault(_fingerprint(text), []).append(i)
+    for i, text in enumerate(texts): where.setdefault(text_fingerprint(text), []).append(i)
     where.pop(None, None)
-    return sorted(i for f in {_fingerprint(t) for t in training_texts} & where.keys() for i in where[f])
+    return sorted(i for f in {text_fingerprint(t) for t in training_texts} & where.keys() for i in where[f])
 
 # %% ../nbs/09_evaluation.ipynb #85dfab41
 def _each(paths): return [p for p in ([paths] if isinstance(paths, (str, Path)) else paths) if str(p)]
 
-def _collect(sts, retrieval, pairs, labelled, corpus, limit, seed):
+def collect_tasks(
+    sts='', retrieval='', pairs='', labelled='', corpus='',  # as in `evaluate`: one path or several
+    limit:int=1000,  # most pairs taken from `pairs` and `corpus`
+    seed:int=0,      # of the draw
+)->list:             # STSData, RetrievalData, LabelledData
     "The test sets that were asked for."
     tasks = [read_sts(p) for p in _each(sts)] + [read_retrieval(p) for p in _each(retrieval)]
     tasks += [pairs_data(_draw(read_pairs(p), limit, seed), Path(p).stem) for p in _each(pairs)]
@@ -689,7 +695,7 @@ def evaluate(
     device:str='cpu',        # where to compute
 ):
     "Score models on your test sets and print a table."
-    tasks = _collect(sts, retrieval, pairs, labelled, corpus, limit, seed)
+    tasks = collect_tasks(sts, retrieval, pairs, labelled, corpus, limit, seed)
     found, rows = [load_encoder(str(m), batch_size, device) for m in _each(model)], []
     names = [f'{name} ({i})' if [f[0] for f in found].count(name) > 1 else name for i, (name, *_) in enumerate(found, 1)]
     for data in tasks:
