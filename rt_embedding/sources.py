@@ -951,9 +951,10 @@ def write_sentences(
     settings = loads(dumps(dict(settings or {}, language=language, max_sentences=max_sentences, dedup_mb=dedup_mb)))
     try:
         with FileLock(lock, timeout=0):
-            counts = _write_sentences(stream, output, part, bookmark, settings, save_every, on_progress)
-            lock.unlink(missing_ok=True)
-            return counts
+            try: return _write_sentences(stream, output, part, bookmark, settings, save_every, on_progress)
+            finally:
+                if not bookmark.exists(): part.unlink(missing_ok=True)          # nothing to go on with
+                lock.unlink(missing_ok=True)
     except Timeout: raise InputError(f'{part} is being written by another process: wait for it, or choose another output') from None
 
 def _write_sentences(stream, output, part, bookmark, settings, save_every, on_progress):
@@ -1085,7 +1086,7 @@ def _wikipedia(output, language, dump, files, max_sentences, dedup_mb):
         def show(counts): bar.update(counts['sentences'] - bar.n)
         try: counts = write_sentences(stream, output, language, max_sentences, dedup_mb, settings, on_progress=show)
         except KeyboardInterrupt:
-            print(f'{output}.part holds what is done: the same command goes on there', file=sys.stderr)
+            if Path(f'{output}.state').exists(): print(f'{output}.part holds what is done: the same command goes on there', file=sys.stderr)
             raise
     pieces = counts['sentences'] + counts['fragments'] + counts['repeats']
     print(f"{counts['sentences']:,} sentences in {output}, from {counts['articles']:,} articles; of {pieces:,} pieces "

@@ -1,0 +1,327 @@
+"rt_search as users meet it: folders, updates, files and lines, damage, and the page in a real browser."
+import http.client
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from conftest import paraphrases, run, start
+from test_commands import refused
+
+
+@pytest.fixture(scope='module')
+def model(tokenizer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('search')
+    (folder/'pairs.tsv').write_text(''.join(f'{a}\t{b}\n' for a, b in paraphrases(200)), encoding='utf-8')
+    code, _, err = run('rt_train_contrastive', '--pairs', folder/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir', folder/'run', '--batch_size', 16,
+                       '--max_steps', 4, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device', 'cpu')
+    assert code == 0, err
+    return folder/'run'
+
+
+@pytest.fixture
+def notes(tmp_path):
+    "A folder of every kind of file, a line of script among the texts."
+    folder = tmp_path/'notes'
+    (folder/'deep').mkdir(parents=True)
+    (folder/'garden.md').write_text('# Garden\n\nRoses like sun and water.\n\n## Winter\n\nCover the roses before the first frost.\n', encoding='utf-8')
+    (folder/'list.txt').write_text('buy milk and bread\nrepair the old bicycle\n', encoding='utf-8')
+    (folder/'deep'/'web.html').write_text('<title>Tea</title>\n<p>Heat the water first.</p>\n<p>Then &lt;img src=x onerror="document.title=1"&gt; is only text.</p>', encoding='utf-8')
+    (folder/'deep'/'book.ipynb').write_text(json.dumps(dict(cells=[dict(cell_type='markdown', source='# Trip\n\nWe sailed to the island.'), dict(cell_type='code', source='distance = 12')])), encoding='utf-8')
+    return folder
+
+
+def hits(*args):
+    code, out, err = run('rt_search', *args, '--json')
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_every_kind_of_file_with_file_line_and_snippet(model, notes, tmp_path):
+    index = tmp_path/'my.index'
+    code, out, err = run('rt_search', 'Cover the roses before the first frost.', '--input', notes, '--index', index, '--model', model, '--k', 2)
+    assert code == 0 and '8 passages of 4 files' in err and '4 new' in err and '8 encoded' in err, err
+    assert 'Garden > Winter' in out and 'garden.md:7' in out and 'Cover the roses' in out, out
+    for text, file, line, cell in (('Roses like sun and water.', 'garden.md', 3, None), ('repair the old bicycle', 'list.txt', 2, None),
+                                   ('Heat the water first.', 'deep/web.html', 2, None), ('We sailed to the island.', 'deep/book.ipynb', 3, 1), ('distance = 12', 'deep/book.ipynb', 1, 2)):
+        best = hits(text, '--index', index)[0]
+        assert best['score'] > 0.999 and best['entry']['text'] == text
+        assert best['entry']['file'] == (notes/file).as_posix() and best['entry']['line'] == line and best['entry'].get('cell') == cell
+    assert hits('bicycle', '--index', index, '--hybrid')[0]['entry']['text'] == 'repair the old bicycle'
+    code, out, err = run('rt_search', 'x', '--index', index, cwd=tmp_path)
+    assert 'notes/' in out and str(tmp_path) not in out                    # named from where one stands
+
+
+def test_only_what_changed_is_read_and_encoded(model, notes, tmp_path):
+    index = tmp_path/'my.index'
+    flags = ['--index', index, '--update']
+    assert run('rt_search', '--input', notes, '--index', index, '--model', model)[0] == 0
+    before = {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
+    code, out, err = run('rt_search', *flags)
+    assert code == 0 and '4 unchanged; 0 encoded' in err and not out, err
+    assert before == {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
+    (notes/'garden.md').write_text('# Garden\n\nRoses like sun and water.\n\n## Winter\n\nCarry the lemon tree into the house.\n', encoding='utf-8')
+    (notes/'list.txt').unlink()
+    (notes/'new.md').write_text('Heat the water first.', encoding='utf-8')                        # known words in a new place
+    code, out, err = run('rt_search', *flags)
+    assert code == 0 and '1 changed, 1 new, 1 removed' in err and '1 encoded' in err, err
+    texts = [h['entry']['text'] for h in hits('water', '--index', index, '--k', 50)]
+    assert 'Carry the lemon tree into the house.' in texts and not {'repair the old bicycle', 'Cover the roses before the first frost.'} & set(texts)
+    assert texts.count('Heat the water first.') == 2                                             # under two headings
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith('.')]                         # no lock, no torso
+
+
+def test_killed_update_leaves_the_old_index(model, notes, tmp_path):
+    index = tmp_path/'my.index'
+    assert run('rt_search', '--input', notes, '--index', index, '--model', model)[0] == 0
+    before = {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
+    (notes/'more.txt').write_text('\n'.join(f'line number {i} of a long list' for i in range(30_000)), encoding='utf-8')
+    p = start('rt_search', '--index', index, '--update')
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob('.my.index.lock')) and time.monotonic() < until and p.poll() is None: time.sleep(0.01)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGKILL)
+    p.communicate()
+    assert before == {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
+    (notes/'more.txt').write_text('a short list', encoding='utf-8')
+    code, _, err = run('rt_search', '--index', index, '--update')                                # the lock of a killed process holds nobody up
+    assert code == 0 and '1 new' in err, err
+
+
+def test_damage_and_another_model_are_refused(model, tokenizer, notes, tmp_path):
+    index = tmp_path/'my.index'
+    assert run('rt_search', '--input', notes, '--index', index, '--model', model)[0] == 0
+    assert not [p for p in index.rglob('*') if p.is_file() and p.read_bytes()[:1] == b'\x80']    # nothing looks like a pickle
+    for name in sorted(p.relative_to(index) for p in index.rglob('*') if p.is_file()):
+        shutil.copytree(index, tmp_path/'bad')
+        data = bytearray((tmp_path/'bad'/name).read_bytes())
+        data[len(data)//2] ^= 255
+        (tmp_path/'bad'/name).write_bytes(data)
+        refused('rt_search', 'roses', '--index', tmp_path/'bad', contains='build it again') if name.name in ('header.json', 'vectors.npy') else None
+        from rt_embedding.commands import InputError
+        from rt_embedding.search import SemanticIndex
+        with pytest.raises(InputError, match='build it again'): SemanticIndex.load(tmp_path/'bad')
+        (tmp_path/'bad'/name).unlink()
+        with pytest.raises(InputError, match='build it again'): SemanticIndex.load(tmp_path/'bad')
+        shutil.rmtree(tmp_path/'bad')
+    code, _, err = run('rt_train_contrastive', '--pairs', model.parent/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir', tmp_path/'other', '--batch_size', 16,
+                       '--max_steps', 2, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device', 'cpu', '--seed', 7)
+    assert code == 0, err
+    refused('rt_search', 'roses', '--index', index, '--model', tmp_path/'other', contains='another model')
+    code, _, err = run('rt_search', '--index', index, '--update', '--model', tmp_path/'other')
+    assert code == 0 and '8 encoded' in err, err
+    assert hits('Roses like sun and water.', '--index', index)[0]['score'] > 0.999                # the new model is remembered
+
+
+def test_bad_input_is_one_line(model, notes, tmp_path):
+    (tmp_path/'mine').mkdir()
+    (tmp_path/'mine'/'thesis.txt').write_text('x')
+    (tmp_path/'none').mkdir()
+    for flags, contains in ((['x', '--input', tmp_path/'none', '--index', tmp_path/'i'], 'nothing to index'), (['x', '--input', notes, '--index', tmp_path/'mine'], 'is no index'),
+                            (['x', '--index', tmp_path/'nowhere'], '--input'), (['--update'], '--index'), ([' ', '--input', notes], 'empty'),
+                            (['--input', notes, '--index', tmp_path/'i', '--serve', '--port', 70000], '70000')):
+        refused('rt_search', *flags, '--model', model, contains=contains)
+
+
+def test_the_python_environment(model, tmp_path, monkeypatch):
+    "The entries of `python` are the documented objects; nothing is read again while the installed packages stay the same."
+    from rt_embedding import EmbeddingModel, passages
+    from rt_embedding.search import update_index
+    from rt_embedding.sources import documented_objects
+    monkeypatch.setattr(passages, 'documented_objects', lambda: documented_objects(['json', 'textwrap', 'shutil']))
+    m = EmbeddingModel.from_pretrained(model)
+    index, counts = update_index(tmp_path/'python.index', m, 'python')
+    assert counts['new'] == 1 and counts['passages'] > 20
+    found = {e['name']: e for e in (index.entries[i] for i in range(len(index)))}
+    assert found['json.dumps']['line'] > 1 and found['json.dumps']['file'].endswith('json/__init__.py')
+    monkeypatch.setattr(passages, 'documented_objects', None)
+    assert update_index(tmp_path/'python.index', m)[1]['unchanged'] == 1
+
+
+# ---------------------------------------------------------------- the page in a browser
+
+class Browser:
+    "A headless Chromium, spoken to through its own DevTools protocol."
+    def __init__(self, folder):
+        import websocket
+        binary = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))))
+        self.process = subprocess.Popen([binary, '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--remote-debugging-port=0', '--no-first-run',
+                                         '--remote-allow-origins=*', f'--user-data-dir={folder}', '--window-size=1200,900', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost', 'about:blank'],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while not (folder/'DevToolsActivePort').exists() or not (folder/'DevToolsActivePort').read_text().strip():
+            assert time.monotonic() < until and self.process.poll() is None, 'the browser did not start'
+            time.sleep(0.05)
+        port = (folder/'DevToolsActivePort').read_text().split()[0]
+        while not (pages := [t for t in json.load(urllib.request.urlopen(f'http://127.0.0.1:{port}/json')) if t['type'] == 'page']): time.sleep(0.05)
+        self.socket, self.n, self.events = websocket.create_connection(pages[0]['webSocketDebuggerUrl'], timeout=60), 0, []
+        for domain in ('Page', 'Runtime', 'Log', 'Network'): self.call(f'{domain}.enable')
+
+    def call(self, method, **params):
+        self.n += 1
+        self.socket.send(json.dumps(dict(id=self.n, method=method, params=params)))
+        while True:
+            message = json.loads(self.socket.recv())
+            if message.get('id') == self.n:
+                assert 'error' not in message, message
+                return message['result']
+            self.events.append(message)
+
+    def js(self, code):
+        r = self.call('Runtime.evaluate', expression=code, awaitPromise=True, returnByValue=True)
+        assert 'exceptionDetails' not in r, r['exceptionDetails']
+        return r['result'].get('value')
+
+    def wait(self, code):
+        until = time.monotonic() + 20
+        while not self.js(code):
+            assert time.monotonic() < until, (code, self.js('document.body.innerText'))
+            time.sleep(0.05)
+
+    def open(self, url):
+        self.call('Page.navigate', url=url)
+        self.wait('document.readyState == "complete"')
+
+    def mouse(self, kind, x, y, **more): self.call('Input.dispatchMouseEvent', type=kind, x=x, y=y, **more)
+    def click(self, x, y):
+        for kind in ('mousePressed', 'mouseReleased'): self.mouse(kind, x, y, button='left', clickCount=1)
+
+    def close(self):
+        try: self.call('Browser.close')
+        except Exception: self.process.kill()
+        self.socket.close()
+        self.process.wait(timeout=30)
+
+
+@pytest.fixture(scope='module')
+def browser(tmp_path_factory):
+    pytest.importorskip('websocket', reason='the browser is spoken to through the package websocket-client')
+    if not any(map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))): pytest.skip('no Chromium on this machine: apt-get install chromium')
+    b = Browser(tmp_path_factory.mktemp('browser'))
+    yield b
+    b.close()
+
+
+@pytest.fixture
+def page(model, notes, tmp_path):
+    "rt_search --serve in a process of its own; gives its address, ends it by Ctrl-C."
+    p = start('rt_search', '--input', notes, '--index', tmp_path/'my.index', '--model', model, '--serve', '--port', 0)
+    line = p.stdout.readline()
+    found = re.search(r'http://127\.0\.0\.1:\d+/', line)
+    assert found, (line, p.stderr.read() if p.poll() is not None else '')
+    yield found[0]
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=30)
+    assert p.returncode == 0
+
+
+DOT = '''(i => { const [x, y] = place(map.x[i], map.y[i]), b = canvas.getBoundingClientRect(); return [x + b.left, y + b.top] })'''
+
+
+def test_a_person_searches_and_looks_around(browser, page):
+    b = browser
+    b.open(page)
+    b.wait('document.body.dataset.ready == "yes"')
+    assert b.js('map.x.length') == 8 and b.js('document.title') == 'my.index - rt_search'
+    assert b.js('document.activeElement.id') == 'q'
+    b.call('Input.insertText', text='Cover the roses before the first frost.')                    # typed, no Enter needed
+    b.wait('document.querySelectorAll("#hits li").length == 8')
+    first = b.js('document.querySelector("#hits li").innerText')
+    assert 'Garden > Winter' in first and 'garden.md:7' in first and '1.000' in first, first
+    assert 'found' in b.js('$("status").textContent') and 'q=Cover' in b.js('location.hash')
+    pixels = b.js('''(() => { const s = devicePixelRatio, [x, y] = place(...answer.hits[0].at), d = pen.getImageData((x - 12)*s, (y - 12)*s, 24*s, 24*s).data
+        let n = 0; for (let i = 0; i < d.length; i += 4) n += d[i + 3] > 0; return n })()''')
+    assert pixels > 150                                                                          # the first answer is drawn where it belongs
+    assert b.js('''(() => { const d = pen.getImageData(0, 0, canvas.width, canvas.height).data; let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n/(d.length/4) })()''') < 0.2
+    x, y = b.js(DOT + '(map.row.indexOf(answer.hits[0].at ? map.x.findIndex((v, i) => v == answer.hits[7].at[0] && map.y[i] == answer.hits[7].at[1]) : 0))')
+    b.mouse('mouseMoved', x, y)
+    b.wait('!$("tip").hidden')
+    shown = b.js('$("tip").innerText')
+    assert b.js('answer.hits[7].text') in shown, shown                                            # hovering names what stands there
+    wanted = b.js('answer.hits[7].text')
+    b.click(x, y)
+    b.wait('$("q").value == ' + json.dumps(wanted))
+    b.wait('answer.hits[0].text == ' + json.dumps(wanted))                                        # a click asks what lies beside it
+    before = b.js('place(map.x[0], map.y[0])')
+    b.mouse('mouseWheel', x, y, deltaX=0, deltaY=-200)
+    b.wait('zoom > 1.5')
+    assert b.js(DOT + '(0)') != before
+    b.mouse('mousePressed', x + 30, y + 30, button='left', clickCount=1)
+    b.mouse('mouseMoved', x + 80, y + 60, button='left', buttons=1)
+    b.mouse('mouseReleased', x + 80, y + 60, button='left', clickCount=1)
+    b.wait('Math.hypot(...shift) > 10')
+    assert b.js('$("q").value') == wanted                                                         # dragging is no click
+    assert not errors(b), errors(b)
+
+
+def errors(b):
+    "Exceptions, blocked scripts, failed requests."
+    return [e for e in b.events if e['method'] in ('Runtime.exceptionThrown', 'Network.loadingFailed') or (e['method'] == 'Log.entryAdded' and e['params']['entry']['level'] == 'error'
+            and 'favicon' not in json.dumps(e))]
+
+
+def test_text_is_never_run_and_words_find_it(browser, page):
+    b = browser
+    b.events.clear()
+    b.open('about:blank')
+    b.open(page + '#q=onerror&hybrid=1')                                                          # a bookmark
+    b.wait('answer.hits.length == 8')
+    assert b.js('$("hybrid").checked') and b.js('answer.hits[0].text').startswith('Then <img src=x')
+    assert '<img src=x onerror=' in b.js('document.querySelector("#hits li").innerText')
+    assert b.js('document.querySelectorAll("#hits img").length') == 0 and b.js('document.title') != '1'
+    b.js('document.body.append(Object.assign(document.createElement("script"), {textContent: "window.ran = 1"}))')
+    assert b.js('window.ran') is None                                                             # the policy stops what is not ours
+    asked = {e['params']['request']['url'] for e in b.events if e['method'] == 'Network.requestWillBeSent'}
+    assert asked and all(u.startswith((page, 'about:')) for u in asked), asked                     # nothing goes elsewhere
+
+
+def test_a_phone_and_a_dark_room(browser, page):
+    b = browser
+    b.call('Emulation.setDeviceMetricsOverride', width=390, height=800, deviceScaleFactor=2, mobile=True)
+    b.call('Emulation.setEmulatedMedia', features=[dict(name='prefers-color-scheme', value='dark')])
+    try:
+        b.open('about:blank')
+        b.open(page + '#q=roses')
+        b.wait('answer.hits.length == 8')
+        assert b.js('document.documentElement.scrollWidth <= innerWidth')                         # nothing to push sideways
+        light = b.js('getComputedStyle(document.body).color.match(/\\d+/g).map(Number)')
+        assert min(light) > 180
+    finally:
+        b.call('Emulation.clearDeviceMetricsOverride')
+        b.call('Emulation.setEmulatedMedia', features=[])
+
+
+def test_a_page_of_another_site_gets_nothing(browser, page):
+    "A stranger's page on this machine asks the search page; and a name that points here is refused."
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200); self.send_header('Content-Type', 'text/html'); self.end_headers()
+            self.wfile.write(b'<p>hello</p>')
+        def log_message(self, *args): pass
+    other = HTTPServer(('127.0.0.1', 0), Stranger)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    b = browser
+    b.open(f'http://localhost:{other.server_port}/')
+    says = b.js(f'fetch("{page}search?q=roses").then(r => r.text()).catch(e => "refused")')
+    assert says == 'refused'
+    b.js(f'document.body.append(Object.assign(document.createElement("iframe"), {{src: "{page}"}}))')
+    time.sleep(0.5)
+    assert b.js('(() => { try { return frames[0].document.body.innerText } catch (e) { return "refused" } })()') in ('refused', '')
+    other.shutdown(); other.server_close()
+    port = int(page.rstrip('/').rpartition(':')[2])
+    for host, status in ((f'rebound.example:{port}', 403), (f'127.0.0.1:{port}', 200)):
+        c = http.client.HTTPConnection('127.0.0.1', port, timeout=10)
+        c.request('GET', '/search?q=roses', headers=dict(Host=host))
+        assert c.getresponse().status == status
+        c.close()
+    addresses = {a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {'127.0.0.1'}
+    for address in addresses:
+        with pytest.raises(OSError): socket.create_connection((address, port), timeout=3).close()
