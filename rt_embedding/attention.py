@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn, Tensor
 from .commands import InputError, require
+from .linear import Linear
 from .rope import RotaryEmbedding
 
 # %% ../nbs/03_attention_masking.ipynb #ad3792b4
@@ -65,8 +66,8 @@ class MultiHeadAttention(nn.Module):
                              f'got {hidden_dim} and {n_heads} heads')
         if not 0 <= dropout < 1: raise InputError(f'dropout must lie in [0,1), got {dropout}')
         self.n_heads, self.head_dim, self.dropout = n_heads, hidden_dim // n_heads, dropout
-        self.qkv = nn.Linear(hidden_dim, 3 * hidden_dim, bias=False)  # three matrices, one product
-        self.out = nn.Linear(hidden_dim, hidden_dim, bias=False)
+        self.qkv = Linear(hidden_dim, 3 * hidden_dim)  # three matrices, one product
+        self.out = Linear(hidden_dim, hidden_dim)
         self.rope = RotaryEmbedding(self.head_dim, max_positions, rope_base)
 
     def forward(self,

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from .attention import MultiHeadAttention, padding_mask
 from .commands import InputError, atomic_file, atomic_folder, command
+from .linear import Linear, autocast, linear
 from .logging import ModelLogger
 from .text import read_sentences
 from .tokenizer import BOS_ID, EOS_ID, PAD_ID, SentencePieceTokenizer, token_chunks
@@ -93,8 +94,8 @@ class FeedForward(nn.Module):
         dropout:float=0.0,    # share dropped while training
     ):
         super().__init__()
-        self.up = nn.Linear(hidden_dim, feedforward_dim, bias=False)
-        self.down = nn.Linear(feedforward_dim, hidden_dim, bias=False)
+        self.up = Linear(hidden_dim, feedforward_dim)
+        self.down = Linear(feedforward_dim, hidden_dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self,
@@ -166,7 +167,7 @@ class EmbeddingModel(nn.Module):
         self.token_embedding = nn.Embedding(c.vocab_size, c.hidden_dim)
         self.blocks = nn.ModuleList(EncoderBlock(c) for _ in range(c.n_layers))
         self.norm = nn.LayerNorm(c.hidden_dim)
-        self.projection = nn.Linear(c.hidden_dim, c.embedding_dim, bias=False)
+        self.projection = Linear(c.hidden_dim, c.embedding_dim)
         self.mlm_bias = nn.Parameter(torch.zeros(c.vocab_size))  # the head's matrix is the token embedding
         self.pooling_logit = nn.Parameter(torch.zeros(c.vocab_size)) if c.pooling == 'weighted_mean' else None
         self.log_temperature = nn.Parameter(torch.tensor(math.log(c.temperature_init))) if c.use_temperature else None
@@ -224,7 +225,7 @@ class EmbeddingModel(nn.Module):
         hidden:Tensor,  # `(...,D)` from `encode_tokens`
     )->Tensor:          # `(...,V)` logits, the head tied to the token embedding (Press & Wolf 2017)
         "How likely is each piece at these positions?"
-        return F.linear(hidden, self.token_embedding.weight, self.mlm_bias)
+        return linear(hidden, self.token_embedding.weight) + self.mlm_bias
 
     def forward(self,
         token_ids,               # `(B,T)` or `(T,)` int64; also a list of ids, or a list of such lists
@@ -354,6 +355,7 @@ def encode_stream(self:EmbeddingModel,
     truncate_dim:int|None=None, # keep the first so many dimensions, then make unit length again
     on_truncate:str='warn',     # text beyond the context: 'warn', 'error' or 'ignore'
     block:int=8192,             # texts a block, sorted by length inside: bounds the memory
+    precision:str='fp32',       # of the products: 'fp32', 'bf16', or 'auto' (bf16 where the hardware has it)
 ):                              # yields `(n,E)` float32 arrays, n <= block, in the order of the texts
     "Text in, unit vectors out, a block at a time; memory does not grow with the stream."
     if on_truncate not in ('warn', 'error', 'ignore'): raise InputError(f"on_truncate must be 'warn', 'error' or 'ignore', got {on_truncate!r}")
@@ -365,23 +367,23 @@ def encode_stream(self:EmbeddingModel,
     alone = isinstance(texts, list) and len(texts) <= block  # needs no thread beside it
     for rows in [encode(texts)] if alone and texts else token_chunks(texts, encode, block, 1 << 24, workers=1):
         cut.count(rows)
-        yield self._encode_rows(rows, batch_size, width)
+        yield self._encode_rows(rows, batch_size, width, precision)
     cut.report()
 
 @patch
-def _encode_rows(self:EmbeddingModel, rows, batch_size, width):
+def _encode_rows(self:EmbeddingModel, rows, batch_size, width, precision='fp32'):
     "Rows of ids to vectors: sorted by length, so that a batch pads little."
     out, training = np.empty((len(rows), width), np.float32), self.training
     order = np.argsort([len(r) for r in rows], kind='stable')
     if training: self.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(self.device, precision):
             for k in range(0, len(rows), batch_size):
                 part = order[k:k + batch_size]
                 ids, mask = pad_rows([rows[i] for i in part], self.config.context_window)
                 v = self.embed(ids.to(self.device), mask if mask is None else mask.to(self.device))
-                if width < v.shape[1]: v = F.normalize(v[:, :width], dim=-1)
-                out[part] = v.float().cpu().numpy()
+                if width < v.shape[1] or v.dtype != torch.float32: v = F.normalize(v[:, :width].float(), dim=-1)
+                out[part] = v.cpu().numpy()
     finally:
         if training: self.train()
     return out
@@ -396,17 +398,18 @@ def encode(self:EmbeddingModel,
     truncate_dim:int|None=None,           # keep the first so many dimensions, then make unit length again
     on_truncate:str='warn',               # text beyond the context: 'warn', 'error' or 'ignore'
     device=None,                          # move the model there first
+    precision:str='fp32',                 # of the products: 'fp32', 'bf16', or 'auto' (bf16 where the hardware has it)
 ):                                        # `(E,)` for a text, `(n,E)` float32 for a list, order kept
     "Text in, unit vectors out."
     if isinstance(texts, str):
-        return self.encode([texts], batch_size, False, convert_to_numpy, True, truncate_dim, on_truncate, device)[0]
+        return self.encode([texts], batch_size, False, convert_to_numpy, True, truncate_dim, on_truncate, device, precision)[0]
     texts = list(texts)
     if bad := next((t for t in texts if not isinstance(t, str)), None): raise InputError(f'encode takes text, got {bad!r}')
     if device is not None: self.to(device)
     blocks = [np.empty((0, truncate_dim or self.config.embedding_dim), np.float32)]
     show = len(texts) > 10_000 if show_progress_bar is None else show_progress_bar
     with tqdm(total=len(texts), disable=not show, unit='text') as bar:
-        for v in self.encode_stream(texts, batch_size, truncate_dim, on_truncate, 1024 if show else 8192):
+        for v in self.encode_stream(texts, batch_size, truncate_dim, on_truncate, 1024 if show else 8192, precision):
             blocks.append(v)
             bar.update(len(v))
     out = blocks[1] if len(blocks) == 2 else np.concatenate(blocks)

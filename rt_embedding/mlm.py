@@ -20,6 +20,7 @@ from .commands import InputError, command
 from .cooccurrence import check_start, spectral_start
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
 from .encoder import PRESETS, EmbeddingModel
+from .linear import linear
 from .masking import IGNORE, MaskingStrategy, batch_generator, mask_tokens
 from .tokenizer import SentencePieceTokenizer
 from .training import Objective, TrainingConfig, checkpoints, train
@@ -49,18 +50,18 @@ class _HeadLoss(Function):
     def forward(ctx, hidden, table, bias, targets, carrier, chunk):
         with torch.autocast(hidden.device.type, enabled=False):
             weight, d_bias, loss = table.to(hidden.dtype), torch.zeros_like(bias), bias.new_zeros(())
-            d_hidden, d_table = torch.empty_like(hidden), torch.empty_like(table)
+            d_hidden, d_table = torch.empty_like(hidden), None
             for i in range(0, len(hidden), chunk):
                 h, y = hidden[i:i+chunk], targets[i:i+chunk, None]
-                p = F.log_softmax((h @ weight.T).to(bias.dtype) + bias, dim=-1)  # (chunk,V)
+                p = F.log_softmax(linear(h, weight).to(bias.dtype) + bias, dim=-1)  # (chunk,V)
                 loss -= p.gather(1, y).sum()
                 p = p.exp_().scatter_add_(1, y, -torch.ones_like(y, dtype=p.dtype))  # d loss / d scores: probability minus answer
                 d_bias += p.sum(0)
                 p = p.to(hidden.dtype)
-                torch.mm(p, weight, out=d_hidden[i:i+chunk])
-                if i: d_table += (p.T @ h).to(table.dtype)
-                elif p.dtype == table.dtype: torch.mm(p.T, h, out=d_table)
-                else: d_table.copy_(p.T @ h)
+                d_hidden[i:i+chunk] = linear(p, weight.T)
+                part = linear(p.T, h.T).to(table.dtype)
+                d_table = part if d_table is None else d_table.add_(part)
+        if d_table is None: d_table = torch.zeros_like(table)  # nothing was hidden
         ctx.save_for_backward(d_hidden, d_bias)
         ctx.d_table, ctx.carrier = d_table, carrier
         return loss

@@ -9,7 +9,7 @@ __all__ = ['SCHEDULES', 'TrainingConfig', 'learning_rate_at', 'Objective', 'para
 
 # %% ../nbs/06c_training_loop.ipynb #bd5f37c0
 import ctypes, json, math, os, signal, sys, threading, time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 import numpy as np
@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from .commands import InputError, atomic_file, atomic_folder, sha256_file
 from .encoder import EmbeddingModel
+from .linear import PRECISIONS, autocast
 from .logging import TrainingLogger
 
 # %% ../nbs/06c_training_loop.ipynb #6161f414
@@ -44,7 +45,7 @@ class TrainingConfig:
     max_bad_steps:int = 5                # non-finite steps in a row before the run gives up
     seed:int = 42                        # order of data, masks, dropout
     device:str = 'auto'                  # 'auto': cuda, else mps, else cpu
-    precision:str = 'auto'               # 'fp32', 'bf16', or 'auto': bf16 on CUDA where it can
+    precision:str = 'auto'               # 'fp32', 'bf16', or 'auto': bf16 where the hardware multiplies it
     compile:bool = False                 # torch.compile the blocks: minutes at the start, a little less work in each step
 
     def __post_init__(self):
@@ -58,7 +59,7 @@ class TrainingConfig:
         for k in ('warmup_share', 'beta1', 'beta2'):
             if not 0 <= getattr(self, k) < 1: raise InputError(f'{k} must be in [0, 1), got {getattr(self, k)}')
         if self.schedule not in SCHEDULES: raise InputError(f'schedule must be one of {", ".join(SCHEDULES)}, got {self.schedule!r}')
-        if self.precision not in ('auto', 'fp32', 'bf16'): raise InputError(f"precision must be 'auto', 'fp32' or 'bf16', got {self.precision!r}")
+        if self.precision not in PRECISIONS: raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
 
 # %% ../nbs/06c_training_loop.ipynb #9620538a
 def learning_rate_at(
@@ -159,10 +160,6 @@ def choose_device(
     except (RuntimeError, AssertionError, NotImplementedError) as e:
         raise InputError(f'device {name!r} is not there: {str(e).splitlines()[0]}') from e
     return device
-
-def _autocast(device, precision):
-    if precision == 'auto': precision = 'bf16' if device.type == 'cuda' and torch.cuda.is_bf16_supported() else 'fp32'
-    return torch.autocast(device.type, torch.bfloat16) if precision == 'bf16' else nullcontext()
 
 def _seed_step(seed, step):
     "Every step gets random numbers of its own, so none need to be saved."
@@ -329,7 +326,7 @@ class _Run:
         for g in self.optimizer.param_groups: g['lr'] = lr*g['rate']
         epoch, batches = self._batches(s['step'])
         for k in ('tokens', 'positions'): s[k] += sum(getattr(self.objective, k)(b) for b in batches)
-        with _autocast(self.device, c.precision): loss = self.objective.backward(self.model, [_to(b, self.device) for b in batches])
+        with autocast(self.device, c.precision): loss = self.objective.backward(self.model, [_to(b, self.device) for b in batches])
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), c.max_grad_norm or math.inf)
         loss, norm = torch.stack((loss.to(norm.dtype), norm)).tolist()  # the only place where the loop waits for the device
         finite = math.isfinite(loss) and math.isfinite(norm)
@@ -379,7 +376,7 @@ class _Run:
     def _evaluate(self, epoch):
         s = self.state
         self.model.eval()
-        with torch.inference_mode(), _autocast(self.device, self.config.precision): metrics = self.objective.evaluate(self.model)
+        with torch.inference_mode(), autocast(self.device, self.config.precision): metrics = self.objective.evaluate(self.model)
         self.model.train()
         self.logger.log_validation(step=s['step'], epoch=epoch, **metrics)
         if self.callback: self.callback('validation', dict(step=s['step'], **metrics))
@@ -448,7 +445,7 @@ def seconds_per_step(
             t = time.perf_counter()
             k, batches = config.gradient_accumulation_steps, objective.n_batches(0)
             micro = [_to(objective.batch(0, (i*k + j) % batches), probe.device) for j in range(k)]
-            with _autocast(probe.device, config.precision): objective.backward(probe, micro)
+            with autocast(probe.device, config.precision): objective.backward(probe, micro)
             nn.utils.clip_grad_norm_(probe.parameters(), 1.)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
