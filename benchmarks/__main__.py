@@ -1,7 +1,7 @@
 """Speed against what a user would pick instead: all candidates in one run, in turns, on the same sentences.
 
     python benchmarks                       every table, about a quarter of an hour on two cores
-    python benchmarks --quick               most of them in a few minutes, less certain
+    python benchmarks --quick               most of them in two minutes, less certain
     python benchmarks --tables training     some of the tables only
 """
 import argparse
@@ -28,6 +28,7 @@ from loguru import logger
 
 import peers
 from candidate import DenseHead, FullScores, RandomBatches, encode_all, make_objective, make_trainer, training_step
+from rt_embedding.linear import has_bf16
 from rt_embedding.sources import documented_objects, python_sentences
 from rt_embedding.text import read_sentences
 from rt_embedding.tokenizer import BOS_ID, EOS_ID, SentencePieceTokenizer, train_tokenizer
@@ -62,13 +63,15 @@ def training(ids, a):
     useful, out = 3*BODY + 6*0.15*a.vocab_size*D, []
     for context in a.context:
         given = dict(vocab_size=a.vocab_size, context=context, batch_size=a.batch_size, sentences=rows_of(ids, context))
-        makers = {'ours': (training_step, given)} | {name: (peers.trainer, dict(given, name=name)) for name in peers.TRAINERS}
+        makers = {'ours': (training_step, given)} | ({'ours, bf16': (training_step, dict(given, bf16=True))} if has_bf16() else {})
+        makers |= {name: (peers.trainer, dict(given, name=name)) for name in peers.TRAINERS}
         seconds, tokens, peaks = in_turns(makers, a.rounds, sgemm_gflops)
         rates = {k: [n/s for n, s in zip(tokens[k], seconds[k])] for k in seconds}
         peak = median(peaks)
         share = median([r*useful/p/1e9 for r, p in zip(rates['ours'], peaks)])
         out.append(dict(context=context, tokens_per_s={k: round(median(v)) for k, v in rates.items()}, quartiles={k: spread(v) for k, v in rates.items()},
-                        ours_against={k: round(median([x/y for x, y in zip(rates['ours'], v)]), 2) for k, v in rates.items() if k != 'ours'},
+                        **{name: {k: round(median([x/y for x, y in zip(rates[own], v)]), 2) for k, v in rates.items() if k in peers.TRAINERS}
+                           for name, own in (('ours_against', 'ours'), ('bf16_against', 'ours, bf16')) if own in rates},
                         sgemm_gflops=round(peak, 1), sgemm_quartiles=spread(peaks), useful_flops_share=round(share, 3)))
         print(json.dumps(out[-1]), flush=True)
     return out
@@ -81,10 +84,12 @@ def savings(ids, a):
         given = dict(vocab_size=a.vocab_size, context=context, batch_size=a.batch_size, sentences=rows_of(ids, context))
         make = {'ours': {}, 'memory handed back each step': dict(keep=False), 'all scores of the labelled at once': dict(objective_class=FullScores),
                 'batches not sorted by length': dict(objective_class=RandomBatches), 'scores at all positions': dict(objective_class=DenseHead)}
-        if not a.quick: make['torch.compile (off by default)'] = dict(compiled=True)
+        make['products the usual way'] = dict(onednn=False)
+        make['torch.compile (an option)'] = dict(compiled=True)
+        if has_bf16(): make['bf16 (an option)'] = dict(bf16=True)
         seconds, tokens, _ = in_turns({k: (training_step, given | v) for k, v in make.items()}, a.rounds)
-        if not a.quick:  # without instructions for it, one step takes many seconds
-            slow = in_turns({'bf16 (off on CPUs)': (training_step, dict(given, bf16=True))}, 1)
+        if not has_bf16():  # without instructions for it, one step takes many seconds
+            slow = in_turns({'bf16 (an option)': (training_step, dict(given, bf16=True))}, 1)
             for all_of, some in zip((seconds, tokens), slow): all_of |= some
         per_token = {k: [s/n for n, s in zip(tokens[k], seconds[k])] for k in seconds}
         out.append(dict(context=context, time_against_ours={k: round(median([x/y for x, y in zip(v, per_token['ours'])]), 2) for k, v in per_token.items()}))
@@ -92,7 +97,7 @@ def savings(ids, a):
     return out
 
 
-GROUPS = {'matrix products': ('aten::mm', 'aten::addmm', 'aten::bmm'), 'attention': ('scaled_dot_product',), 'optimiser and clipping': ('adamw', 'AdamW', 'vector_norm', 'clip'),
+GROUPS = {'matrix products': ('aten::mm', 'aten::addmm', 'aten::bmm', 'mkldnn'), 'attention': ('scaled_dot_product',), 'optimiser and clipping': ('adamw', 'AdamW', 'vector_norm', 'clip'),
           'normalisation and activation': ('gelu', 'layer_norm'), 'softmax of the head': ('log_softmax', 'exp', 'scatter', 'gather')}
 
 
@@ -128,7 +133,8 @@ def encoding(texts, tokenizer, path, a):
     for context in (64,) if a.quick else (16, 64):
         with tempfile.TemporaryDirectory() as folder:
             given = dict(vocab_size=a.vocab_size, context=context, tokenizer_path=path, texts=texts[:n])
-            makers = {'ours': (encode_all, given), 'ours, ONNX': (encode_all, dict(given, onnx='fp32')), 'ours, ONNX int8': (encode_all, dict(given, onnx='int8')),
+            makers = {'ours': (encode_all, given)} | ({'ours, bf16': (encode_all, dict(given, precision='bf16'))} if has_bf16() else {})
+            makers |= {'ours, ONNX': (encode_all, dict(given, onnx='fp32')), 'ours, ONNX int8': (encode_all, dict(given, onnx='int8')),
                       'sentence-transformers': (peers.encode_all, dict(given, folder=folder))}
             if a.quick: del makers['ours, ONNX']
             seconds, single, peaks = in_turns(makers, 2 if a.quick else 5, sgemm_gflops)
@@ -225,19 +231,21 @@ if __name__ == '__main__':
     p.add_argument('--corpus', help='text, one sentence a line (default: the installed Python documentation)')
     p.add_argument('--quick', action='store_true', help='fewer rounds, smaller texts')
     p.add_argument('--tables', nargs='+', choices=tables, help='default: all; with --quick all but savings')
-    p.add_argument('--context', type=int, nargs='+', default=[16, 128])
+    p.add_argument('--context', type=int, nargs='+', help='default: 16 128; with --quick 128')
     p.add_argument('--batch_size', type=int, default=32)
-    p.add_argument('--vocab_size', type=int, default=20_000)
+    p.add_argument('--vocab_size', type=int, default=0, help='0: 20000; with --quick 12000, for it reads less text')
     p.add_argument('--rounds', type=int, default=0, help='0: 2 when quick, else 8')
     p.add_argument('--limit', type=int, default=200_000, help='most sentences')
     p.add_argument('--output', help='a JSON file')
     p.add_argument('--update', action='store_true', help='replace only these tables in the JSON file')
     a = p.parse_args()
     a.rounds = a.rounds or (2 if a.quick else 8)
+    a.vocab_size = a.vocab_size or (12_000 if a.quick else 20_000)
+    a.context = a.context or ([128] if a.quick else [16, 128])
     a.tables = a.tables or [t for t in tables if not (a.quick and t == 'savings')]
     logger.disable('rt_embedding')
     torch.manual_seed(0)
-    texts = list(itertools.islice(read_sentences(a.corpus) if a.corpus else python_sentences(documented_objects()), 60_000 if a.quick else a.limit))
+    texts = list(itertools.islice(read_sentences(a.corpus) if a.corpus else python_sentences(documented_objects(['python', 'torch', 'numpy'] if a.quick else None)), 60_000 if a.quick else a.limit))
     result = dict(machine=machine(), quick=a.quick, batch_size=a.batch_size, vocab_size=a.vocab_size, sentences=len(texts),
                   corpus=Path(a.corpus).name if a.corpus else 'documentation of the installed Python packages')
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import rt_embedding.linear
 from rt_embedding import EmbeddingModel, SentencePieceTokenizer
 from rt_embedding.corpus import BatchPlan
 from rt_embedding.masking import IGNORE
@@ -76,8 +77,9 @@ def make_trainer(vocab_size, context, batch_size, sentences, objective_class=MLM
     return trainer(model, make_objective(vocab_size, context, batch_size, sentences, objective_class), **how)
 
 
-def training_step(keep=True, **given):
-    "A step as `train` does it: in a process of its own, which keeps its memory."
+def training_step(keep=True, onednn=True, **given):
+    "A step as `train` does it: in a process of its own, which keeps its memory. Without `onednn` the products take PyTorch's usual way."
+    rt_embedding.linear.ONEDNN &= onednn
     step = make_trainer(**given)
     if keep:
         training_step.memory = kept_memory()  # a name, or it would be closed at once
@@ -85,8 +87,8 @@ def training_step(keep=True, **given):
     return step
 
 
-def make_encoder(vocab_size, context, tokenizer_path, onnx=''):
-    "`onnx`: empty, or the number format of an exported model, fp32 or int8."
+def make_encoder(vocab_size, context, tokenizer_path, onnx='', precision='fp32'):
+    "`onnx`: empty, or the number format of an exported model, fp32 or int8; `precision` of the products without it."
     torch.manual_seed(0)
     model = EmbeddingModel(vocab_size, context_window=context, tokenizer=SentencePieceTokenizer(tokenizer_path)).eval()
     if onnx:
@@ -94,7 +96,7 @@ def make_encoder(vocab_size, context, tokenizer_path, onnx=''):
         except ImportError as e: raise ImportError(e.msg) from None
         with tempfile.TemporaryDirectory() as folder: encoder = OnnxEncoder(export_onnx(model, f'{folder}/model', int8=onnx == 'int8'))
         return lambda texts: encoder.encode(texts, batch_size=32)
-    return lambda texts: model.encode(texts, batch_size=32, on_truncate='ignore')
+    return lambda texts: model.encode(texts, batch_size=32, on_truncate='ignore', precision=precision)
 
 
 def all_and_singly(encode, texts):
@@ -110,4 +112,4 @@ def all_and_singly(encode, texts):
     return run
 
 
-def encode_all(vocab_size, context, tokenizer_path, texts, onnx=''): return all_and_singly(make_encoder(vocab_size, context, tokenizer_path, onnx), texts)
+def encode_all(texts, **given): return all_and_singly(make_encoder(**given), texts)

@@ -17,12 +17,15 @@ class Candidate:
     "A function built in another process; calling it gives seconds and its result."
     def __init__(self, build, given):
         context = multiprocessing.get_context('spawn')
-        self.pipe, far = context.Pipe()
+        self.name, (self.pipe, far) = build.__name__, context.Pipe()
         self.process = context.Process(target=_serve, args=(far, build, given), daemon=True)
         self.process.start()
         far.close()
+
+    def wait(self):
+        "Until it is built; raises what went wrong there."
         try: error = self.pipe.recv()
-        except EOFError: raise RuntimeError(f'{build.__name__} died while it was built') from None
+        except EOFError: raise RuntimeError(f'{self.name} died while it was built') from None
         if error: raise error
 
     def __call__(self):
@@ -36,10 +39,12 @@ class Candidate:
 
 def in_turns(makers, rounds, between=None, missing=print):
     "Seconds and results of each candidate, one call a round: A B C A B C ...; `between` runs once a round."
-    candidates = {}
-    for name, (build, given) in makers.items():
-        try: candidates[name] = Candidate(build, given)
+    candidates = {name: Candidate(build, given) for name, (build, given) in makers.items()}  # all at once: starting is slow
+    for name, candidate in list(candidates.items()):
+        try: candidate.wait()
         except ImportError as e: missing(f'{name} is left out: {e} (pip install "rt_embedding[bench]")')
+        else: continue
+        del candidates[name]
     for run in candidates.values(): run()
     seconds, results, extra = {k: [] for k in candidates}, {k: [] for k in candidates}, []
     for _ in range(rounds):

@@ -377,7 +377,7 @@ def _encode_rows(self:EmbeddingModel, rows, batch_size, width, precision='fp32')
     order = np.argsort([len(r) for r in rows], kind='stable')
     if training: self.eval()
     try:
-        with torch.inference_mode(), autocast(self.device, precision):
+        with torch.inference_mode(), autocast(self.device, precision, self.config.hidden_dim*bool(self.blocks)):
             for k in range(0, len(rows), batch_size):
                 part = order[k:k + batch_size]
                 ids, mask = pad_rows([rows[i] for i in part], self.config.context_window)

@@ -48,16 +48,18 @@ class _Lookup(Function):
 class _HeadLoss(Function):
     @staticmethod
     def forward(ctx, hidden, table, bias, targets, carrier, chunk):
-        with torch.autocast(hidden.device.type, enabled=False):
-            weight, d_bias, loss = table.to(hidden.dtype), torch.zeros_like(bias), bias.new_zeros(())
+        device = hidden.device.type
+        narrow = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype  # of the three products
+        with torch.autocast(device, enabled=False):
+            weight, d_bias, loss = table.to(narrow), torch.zeros_like(bias), bias.new_zeros(())
             d_hidden, d_table = torch.empty_like(hidden), None
             for i in range(0, len(hidden), chunk):
-                h, y = hidden[i:i+chunk], targets[i:i+chunk, None]
+                h, y = hidden[i:i+chunk].to(narrow), targets[i:i+chunk, None]
                 p = F.log_softmax(linear(h, weight).to(bias.dtype) + bias, dim=-1)  # (chunk,V)
                 loss -= p.gather(1, y).sum()
                 p = p.exp_().scatter_add_(1, y, -torch.ones_like(y, dtype=p.dtype))  # d loss / d scores: probability minus answer
                 d_bias += p.sum(0)
-                p = p.to(hidden.dtype)
+                p = p.to(narrow)
                 d_hidden[i:i+chunk] = linear(p, weight.T)
                 part = linear(p.T, h.T).to(table.dtype)
                 d_table = part if d_table is None else d_table.add_(part)

@@ -45,7 +45,7 @@ class TrainingConfig:
     max_bad_steps:int = 5                # non-finite steps in a row before the run gives up
     seed:int = 42                        # order of data, masks, dropout
     device:str = 'auto'                  # 'auto': cuda, else mps, else cpu
-    precision:str = 'auto'               # 'fp32', 'bf16', or 'auto': bf16 where the hardware multiplies it
+    precision:str = 'auto'               # 'fp32', 'bf16', or 'auto': bf16 where the hardware multiplies it and the model is wide enough
     compile:bool = False                 # torch.compile the blocks: minutes at the start, a little less work in each step
 
     def __post_init__(self):
@@ -165,6 +165,11 @@ def _seed_step(seed, step):
     "Every step gets random numbers of its own, so none need to be saved."
     torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
 
+def _width(model):
+    "Of the products in the blocks: whether bf16 pays depends on it."
+    config = getattr(model, 'config', None)
+    return config.hidden_dim if config and config.n_layers else 0
+
 def _to(batch, device):
     return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
 
@@ -283,7 +288,7 @@ class _Run:
     "The state of one training: what a checkpoint holds, and the steps that change it."
     def __init__(self, model, objective, config, run, resume, run_config, callback, progress):
         self.model, self.objective, self.config, self.run, self.callback = model, objective, config, run, callback
-        self.device = choose_device(config.device)
+        self.device, self.width = choose_device(config.device), _width(model)
         model.to(self.device)
         self.optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate,
                                            betas=(config.beta1, config.beta2), fused=True)
@@ -326,7 +331,7 @@ class _Run:
         for g in self.optimizer.param_groups: g['lr'] = lr*g['rate']
         epoch, batches = self._batches(s['step'])
         for k in ('tokens', 'positions'): s[k] += sum(getattr(self.objective, k)(b) for b in batches)
-        with autocast(self.device, c.precision): loss = self.objective.backward(self.model, [_to(b, self.device) for b in batches])
+        with autocast(self.device, c.precision, self.width): loss = self.objective.backward(self.model, [_to(b, self.device) for b in batches])
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), c.max_grad_norm or math.inf)
         loss, norm = torch.stack((loss.to(norm.dtype), norm)).tolist()  # the only place where the loop waits for the device
         finite = math.isfinite(loss) and math.isfinite(norm)
@@ -376,7 +381,7 @@ class _Run:
     def _evaluate(self, epoch):
         s = self.state
         self.model.eval()
-        with torch.inference_mode(), autocast(self.device, self.config.precision): metrics = self.objective.evaluate(self.model)
+        with torch.inference_mode(), autocast(self.device, self.config.precision, self.width): metrics = self.objective.evaluate(self.model)
         self.model.train()
         self.logger.log_validation(step=s['step'], epoch=epoch, **metrics)
         if self.callback: self.callback('validation', dict(step=s['step'], **metrics))
@@ -445,7 +450,7 @@ def seconds_per_step(
             t = time.perf_counter()
             k, batches = config.gradient_accumulation_steps, objective.n_batches(0)
             micro = [_to(objective.batch(0, (i*k + j) % batches), probe.device) for j in range(k)]
-            with autocast(probe.device, config.precision): objective.backward(probe, micro)
+            with autocast(probe.device, config.precision, _width(probe)): objective.backward(probe, micro)
             nn.utils.clip_grad_norm_(probe.parameters(), 1.)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
