@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from loguru import logger
 from torch import Tensor
-from .commands import InputError, atomic_folder, plain_file, read_json, require, sha256_file
+from .commands import InputError, atomic_folder, os_reason, plain_file, read_json, require, sha256_file
 from .text import expand_paths, read_sentences
 from .tokenizer import BOS_ID, EOS_ID, MASK_ID, PAD_ID, UNK_ID, token_chunks
 
@@ -188,7 +188,7 @@ def build_shards(
             break
         except OSError as e:  # two builds that finish in the same instant: look again
             if e.errno not in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY) or attempt == 2:
-                raise InputError(f'{folder}: cannot write token shards ({e.strerror})') from e
+                raise InputError(f'{folder}: cannot write token shards: {os_reason(e)}') from e
             time.sleep(.1)
     return _open_settled(folder)
 

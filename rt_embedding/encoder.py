@@ -498,7 +498,7 @@ def find_model(
 )->Path:       # the model folder
     "Where exactly is the model?"
     path = Path(path)
-    if not path.is_dir(): raise InputError(f'{path} is not a folder: give a saved model or a run')
+    if not os.path.isdir(path): raise InputError(f'{path} is not a folder: give a saved model or a run')
     for p in (path, path/'model', path/'best', path/'last'):
         if _is_model(p):
             if not p.resolve().is_relative_to(path.resolve()): raise InputError(f'{p} is a link out of its folder: name the folder that it points to')

@@ -300,7 +300,7 @@ def _check_same_run(path, now):
 
 def _check_state(state, fresh, total, folder):
     "What a checkpoint says about the run, if it can be true; else InputError."
-    number = lambda x: type(x) in (int, float) and math.isfinite(x)
+    number = lambda x: type(x) is int and abs(x) < 1 << 62 or type(x) is float and math.isfinite(x)
     fits = lambda x, first: isinstance(x, dict) if first == {} else x is None or number(x) if first is None else number(x) and (type(first) is float or type(x) is int and x >= 0)
     if wrong := [k for k, first in fresh.items() if k in state and not fits(state[k], first)] + ['step']*(state['step'] > total):
         raise InputError(f"{folder/'state.json'} is not the state of this run: {wrong[0]} is {state[wrong[0]]!r:.40}")
@@ -446,6 +446,7 @@ class _Run:
         s['last'] = metrics
         if math.isfinite(metrics['val_loss']) and (s['best_loss'] is None or metrics['val_loss'] < s['best_loss']):
             s['best_loss'], s['best_step'] = metrics['val_loss'], s['step']
+            self.logger.sync()
             self.model.save_pretrained(self.run/'best')
         return metrics
 
