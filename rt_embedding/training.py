@@ -325,7 +325,7 @@ def train(
     try: lock.acquire(timeout=0)
     except Timeout: raise InputError(f'{run} is in use by another training: wait for it or choose another folder') from None
     try:
-        for f in 'best', 'last', 'config.json', 'checkpoints/step-*': tidy((run/f).parent, Path(f).name)  # what a killed run has left; nobody else writes here now
+        for f in 'best', 'last', 'config.json', 'shards', 'checkpoints/step-*': tidy((run/f).parent, Path(f).name)  # what a killed run has left; nobody else writes here now
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             return _Run(model, objective, config, run, resume, run_config or {}, callback, progress).go()
     finally:
