@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def run(name, *args, **kw):
     p = start(name, *args, **kw)
     out, err = p.communicate(timeout=600)
     return p.returncode, out, err
+
+
+def wait_for(process, folder, records=2, seconds=120):
+    "Until the run has logged so many steps."
+    end, log = time.time() + seconds, folder/'logs'/'metrics.jsonl'
+    while process.poll() is None and time.time() < end and not (log.exists() and log.read_bytes().count(b'"train"') >= records): time.sleep(0.01)
+    assert process.poll() is None, process.communicate()[1]
 
 
 TIMES = {'time_s', 'tokens_per_s', 'elapsed_s', 'time', 'timestamp'}  # what may differ between two equal runs

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from rt_embedding.training import checkpoints, newest_checkpoint, verify_checkpoint
 
-from conftest import ENV, SMALL, start
-from test_resume import wait_for
+from conftest import ENV, SMALL, start, wait_for
 
 if sys.platform == 'win32': pytest.skip('needs limits and permissions of Unix', allow_module_level=True)
 

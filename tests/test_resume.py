@@ -13,7 +13,7 @@ from filelock import FileLock
 from rt_embedding import EmbeddingModel, InputError
 from rt_embedding.training import checkpoints, newest_checkpoint, save_checkpoint, verify_checkpoint
 
-from conftest import SMALL, final, run, same, sentences, start
+from conftest import SMALL, final, run, same, sentences, start, wait_for
 
 if sys.platform == 'win32': pytest.skip('needs signals', allow_module_level=True)
 
@@ -160,13 +160,6 @@ def test_old_checkpoints_go_only_when_the_new_one_is_whole(tmp_path):
 def test_no_step_is_logged_twice(uninterrupted):
     steps = [m['step'] for m in final(uninterrupted)['metrics'] if m['event'] == 'train']
     assert steps == list(range(2, 25, 2))
-
-
-def wait_for(process, folder, records=2, seconds=120):
-    "Until the run has logged so many steps."
-    end, log = time.time() + seconds, folder/'logs'/'metrics.jsonl'
-    while process.poll() is None and time.time() < end and not (log.exists() and log.read_bytes().count(b'"train"') >= records): time.sleep(0.01)
-    assert process.poll() is None, process.communicate()[1]
 
 
 LONG = ['--max_steps', 100_000, '--log_every', 1, '--batch_size', 4, *SMALL]
