@@ -73,10 +73,17 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
     "An update can overflow although its gradient did not."
     model = fresh()
     def poison(event, record):
-        if event == 'train' and record['step'] == 7: model.norm.bias.data[0] = math.inf
-    with pytest.raises(InputError, match='not finite'): go(tmp_path/'run', Task(), model, poison)
+        if event == 'train' and record['step'] == 8: model.norm.bias.data[0] = math.inf  # a moment before it would be saved
+    with pytest.raises(InputError, match='the weights are not finite'): go(tmp_path/'run', Task(), model, poison)
     assert [c.name for c in checkpoints(tmp_path/'run')] == ['step-00000004']
     EmbeddingModel.from_pretrained(checkpoints(tmp_path/'run')[0])
+
+
+def test_a_validation_that_is_not_finite_is_no_best_and_the_figures_stay_json(tmp_path):
+    result = go(tmp_path/'run', Task({100}))  # the validation batch, which no step sees
+    assert result['best_step'] is None and not (tmp_path/'run'/'best').exists() and result['steps'] == 20
+    text = (tmp_path/'run'/'logs'/'metrics.jsonl').read_text()
+    assert 'NaN' not in text and [m['val_loss'] for m in read_metrics(tmp_path/'run'/'logs'/'metrics.jsonl', 'validation')] == [None, None]
 
 
 def test_counting_goes_on_where_it_was(tmp_path):
