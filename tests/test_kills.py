@@ -14,7 +14,7 @@ KILLS = []  # (task, where) of every child that died as it was told to
 TASKS = ['mlm', 'contrastive']
 PLACES = {  # name -> how often a run of either task comes there before it ends, at least
     'step, after the backward pass': 24, 'step, before the update': 24, 'step, after the update': 24, 'between two epochs': 1, 'validation, before': 4,
-    'validation, after': 4, 'best or last, before': 4, 'best or last, after': 4, 'log, half a line': 16, 'log, after a line': 16, 'weights half written': 10,
+    'validation, after': 4, 'best or last, before': 4, 'best or last, after': 4, 'log, half a line': 22, 'log, after a line': 22, 'weights half written': 10,
     'checkpoint, before': 6, 'checkpoint, optimiser half written': 6, 'checkpoint, before a checksum': 36, 'checkpoint, after': 6,
     'folder renamed, before': 10, 'folder renamed, after': 10, 'file renamed, before': 5, 'file renamed, after': 5, 'old checkpoint half removed': 4}
 
