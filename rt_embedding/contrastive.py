@@ -25,7 +25,7 @@ from .encoder import EmbeddingModel
 from .mlm import model_sizes
 from .pairs import PairTable, check_distinct, draw_batches, load_pairs, pack_texts, piece_size, split_pairs
 from .tokenizer import SentencePieceTokenizer
-from .training import Objective, TrainingConfig, checkpoints, train
+from .training import Objective, TrainingConfig, checkpoints, choose_device, train
 
 # %% ../nbs/08_contrastive_learning.ipynb #092e9c4a
 def info_nce(
@@ -352,6 +352,7 @@ def train_contrastive(
         table_rate=table_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
         precision=precision, compile=compile)
     check_start(start)
+    choose_device(device)
     files = [pairs] if isinstance(pairs, (str, Path)) else list(pairs)
     if weights and len(weights) != len(files):
         raise InputError(f'{len(weights)} weights for {len(files)} pair files: give one each')

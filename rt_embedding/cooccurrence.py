@@ -21,7 +21,7 @@ def token_slices(
     slice_tokens:int=1_000_000,  # tokens read at a time; a longer row is read whole
 ):                             # yields arrays `(n,)` int64: the ids, and how many tokens follow each in its row
     "Walk over a corpus on disk, a slice of whole rows at a time."
-    offsets = np.asarray(shards.offsets, dtype=np.int64)
+    offsets, check = np.asarray(shards.offsets, dtype=np.int64), getattr(shards, 'check_ids', lambda ids: ids)
     share = min(1., max_tokens / max(int(offsets[-1]), 1)) if max_tokens else 1.
     a, rows = 0, len(offsets) - 1
     while a < rows:
@@ -29,7 +29,7 @@ def token_slices(
         b = a + max(1, round(share * (end - a)))
         start, stop = offsets[a], offsets[b]
         ends = np.repeat(offsets[a+1:b+1], np.diff(offsets[a:b+1]))
-        yield np.asarray(shards.ids[start:stop], dtype=np.int64), ends - np.arange(start, stop) - 1
+        yield check(np.asarray(shards.ids[start:stop], dtype=np.int64)), ends - np.arange(start, stop) - 1
         a = end
 
 # %% ../nbs/06a_cooccurrence.ipynb #1377cdb4

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from loguru import logger
 from torch import Tensor
-from .commands import InputError, atomic_folder, require, sha256_file
+from .commands import InputError, atomic_folder, os_reason, plain_file, read_json, require, sha256_file
 from .text import expand_paths, read_sentences
-from .tokenizer import BOS_ID, EOS_ID, PAD_ID, token_chunks
+from .tokenizer import BOS_ID, EOS_ID, MASK_ID, PAD_ID, UNK_ID, token_chunks
 
 # %% ../nbs/06_corpus.ipynb #80b9a800
 FORMAT_VERSION = 1
@@ -34,13 +34,13 @@ def read_header(
     "Read what a shard folder says about itself."
     path = Path(folder)/'header.json'
     if not path.is_file(): raise InputError(f'{folder} is not a folder of token shards (no header.json): make one with build_shards')
-    try: header = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError: raise InputError(f'{path} is not JSON: {REMEDY}') from None
-    version = header.get('format_version') if isinstance(header, dict) else None
+    try: header = read_json(path, 1 << 24, inside=folder)  # names of a hundred thousand source files fit
+    except InputError as e: raise InputError(f'{e}: {REMEDY}') from None
+    version = header.get('format_version')
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise InputError(f'{path} has format version {version}, this program reads up to {FORMAT_VERSION}: update it, or {REMEDY}')
-    wrong = [k for k, kind in HEADER.items() if not isinstance(header, dict) or type(header.get(k)) is not kind]
-    wrong += [k for k in HEADER if not wrong and k.startswith('n_') and header[k] < 0]
+    wrong = [k for k, kind in HEADER.items() if type(header.get(k)) is not kind]
+    wrong += [k for k in HEADER if not wrong and (k.startswith('n_') or k == 'vocab_size') and not 0 <= header[k] < 1 << 62]
     if not wrong and header['dtype'] not in ('<u2', '<u4'): wrong = ['dtype']
     if wrong: raise InputError(f"{path} is not a header of token shards (see {', '.join(wrong[:3])}): {REMEDY}")
     return header
@@ -61,7 +61,7 @@ class TokenShards:
 
     def _open(self, name, dtype, n):
         path, size = self.folder/name, n * np.dtype(dtype).itemsize
-        found = path.stat().st_size if path.is_file() else 0
+        found = plain_file(path, 1 << 62, inside=self.folder).stat().st_size if path.exists() else 0
         if found != size or not n:
             raise InputError(f'{path} has {found:,} bytes, its header promises {size:,}: {REMEDY}')
         return np.memmap(path, dtype=dtype, mode='r').view(np.ndarray)
@@ -71,6 +71,14 @@ class TokenShards:
         rising = all((np.diff(offsets[i:i+step+1]) > 0).all() for i in range(0, len(self), step))
         if offsets[0] != 0 or offsets[-1] != self.n_tokens or not rising:
             raise InputError(f"{self.folder/'offsets.bin'} does not rise from 0 to {self.n_tokens:,}: {REMEDY}")
+
+    def check_ids(self,
+        ids:np.ndarray,  # some of `self.ids`, as they are read
+    )->np.ndarray:       # the same
+        "A damaged id would be an index out of the table, or a special token, in the middle of a training."
+        if len(ids) and (ids.max() >= self.header['vocab_size'] or ((ids <= MASK_ID) & (ids != UNK_ID)).any()):
+            raise InputError(f"{self.folder/'ids.bin'} holds ids that no text has: {REMEDY}")
+        return ids
 
     def check(self,
         tokenizer,  # the tokenizer that the model will use
@@ -180,7 +188,7 @@ def build_shards(
             break
         except OSError as e:  # two builds that finish in the same instant: look again
             if e.errno not in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY) or attempt == 2:
-                raise InputError(f'{folder}: cannot write token shards ({e.strerror})') from e
+                raise InputError(f'{folder}: cannot write token shards: {os_reason(e)}') from e
             time.sleep(.1)
     return _open_settled(folder)
 
@@ -343,7 +351,8 @@ def make_batch(
     token_ids = np.full((len(rows), width), PAD_ID)                       # (B,T)
     place = np.arange(width - 2)
     inside = place < n[:, None]                                           # (B,T-2)
-    token_ids[:, 1:-1][inside] = shards.ids[(start[:, None] + place)[inside]]
+    ids = shards.ids[(start[:, None] + place)[inside]]
+    token_ids[:, 1:-1][inside] = shards.check_ids(ids) if isinstance(shards, TokenShards) else ids  # a file may lie, ids in memory are ours
     token_ids[:, 0] = BOS_ID
     token_ids[np.arange(len(rows)), n + 1] = EOS_ID
     full = n.min() + 2 == width

@@ -24,7 +24,7 @@ from fastcore.script import Param
 from .commands import InputError, atomic_file, command, require
 from .encoder import EmbeddingModel
 from .onnx import OnnxEncoder
-from .text import expand_paths, read_sentences, split_sentences
+from .text import expand_paths, raw_lines, read_sentences, split_sentences
 
 # %% ../nbs/09_evaluation.ipynb #8b35a151
 def _average_ranks(x):
@@ -214,26 +214,19 @@ def bm25_ranking(
     return tuple(np.concatenate(x) for x in zip(*found))
 
 # %% ../nbs/09_evaluation.ipynb #8b871188
-def _open(path):
-    return {'.gz': gzip.open, '.xz': lzma.open}.get(Path(path).suffix, open)(path, 'rb')
-
 def _rows(path, *columns):
     "Yield (place, fields) of every line that is not blank; a line without all `columns` is an error."
     found = False
-    try:
-        with _open(path) as f:
-            for number, line in enumerate(f, 1):
-                place = f'{path}, line {number}'
-                try: text = line.decode('utf-8-sig' if number == 1 else 'utf-8').rstrip('\r\n')
-                except UnicodeDecodeError as e:
-                    raise InputError(f'{place}: not UTF-8 (byte 0x{line[e.start]:02x}); convert it, for example: iconv -f latin1 -t utf-8') from None
-                if not text.strip(): continue
-                fields, found = [x.strip() for x in text.split('\t')], True
-                if len(fields) < len(columns):
-                    raise InputError(f'{place}: {len(fields)} column{"s"*(len(fields) > 1)}, expected {" TAB ".join(columns)}')
-                yield place, fields
-    except (OSError, EOFError, lzma.LZMAError) as e:
-        raise InputError(f'{path}: cannot be read ({getattr(e, "strerror", None) or e}); check the path') from None
+    for number, line in raw_lines(Path(path)):
+        place = f'{path}, line {number}'
+        try: text = line.decode('utf-8-sig' if number == 1 else 'utf-8').rstrip('\r\n')
+        except UnicodeDecodeError as e:
+            raise InputError(f'{place}: not UTF-8 (byte 0x{line[e.start]:02x}); convert it, for example: iconv -f latin1 -t utf-8') from None
+        if not text.strip(): continue
+        fields, found = [x.strip() for x in text.split('\t')], True
+        if len(fields) < len(columns):
+            raise InputError(f'{place}: {len(fields)} column{"s"*(len(fields) > 1)}, expected {" TAB ".join(columns)}')
+        yield place, fields
     if not found: raise InputError(f'{path}: no rows; expected {" TAB ".join(columns)} on each line')
 
 def _number(place, name, text):

@@ -6,14 +6,14 @@
 __all__ = ['CATEGORIES', 'ModelLogger', 'read_metrics', 'TrainingLogger', 'plot_training']
 
 # %% ../nbs/00_logging.ipynb #465c0f9f
-import json, math, sys, time, uuid
+import json, math, os, sys, time, uuid
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from loguru import logger
 from torch import Tensor
 from tqdm import tqdm
-from .commands import InputError, atomic_file, require
+from .commands import InputError, atomic_file, require, tidy
 
 # %% ../nbs/00_logging.ipynb #38da5e02
 CATEGORIES = ('shapes', 'statistics', 'values', 'info')  # and 'all' for every one of them
@@ -84,14 +84,17 @@ def read_metrics(
     event:str|None=None,  # 'train', 'validation', 'checkpoint' or 'config'; None: all
 )->list:             # one dict a record, in order
     "Read the figures of a run; half a line at the end is left out."
-    try: lines = Path(path).read_text(encoding='utf-8').split('\n')
+    try: lines = Path(path).read_bytes().split(b'\n')
     except FileNotFoundError: raise InputError(f'{path} is not there: give the metrics.jsonl of a run') from None
     records = []
     for i, line in enumerate(lines):
         if not line.strip(): continue
-        try: records.append(json.loads(line))
-        except ValueError:
-            if i != len(lines) - 1: raise InputError(f'{path}, line {i + 1} is not JSON: {line[:60]!r}') from None
+        try:
+            records.append(json.loads(line.decode('utf-8')))
+            if not isinstance(records[-1], dict): raise ValueError
+        except (ValueError, RecursionError):
+            if i != len(lines) - 1: raise InputError(f'{path}, line {i + 1} is not a JSON object: {line[:60]!r}') from None
+            records = records[:i]
     return [r for r in records if event is None or r.get('event') == event]
 
 # %% ../nbs/00_logging.ipynb #3ec7613a
@@ -100,7 +103,7 @@ class TrainingLogger:
     def __init__(self,
         log_dir='logs',                    # folder of both files
         experiment_name:str='training',    # begins the name of the log file
-        resume_step:int|None=None,         # going on from this step: later records are dropped; None keeps all
+        resume_step:int|None=None,         # going on from this step: later records are dropped (0: all of them); None keeps all
         progress:bool|None=None,           # show a bar; None: on a terminal only
         total_steps:int|None=None,         # length of the bar
     ):
@@ -109,7 +112,7 @@ class TrainingLogger:
         self.path = self.folder/f'{experiment_name}_{datetime.now():%Y%m%d-%H%M%S}.log'
         self.metrics_path = self.folder/'metrics.jsonl'
         self._trim(resume_step)
-        self._sink = logger.add(self.path, level=0, encoding='utf-8', format='{time:YYYY-MM-DD HH:mm:ss} | {level} | {message}',
+        self._sink = logger.add(self.path, level=0, encoding='utf-8', catch=False, format='{time:YYYY-MM-DD HH:mm:ss} | {level} | {message}',
                                 filter=lambda r: r['extra'].get('run') == self.id)
         self._file = open(self.metrics_path, 'a', encoding='utf-8')
         show = sys.stderr.isatty() if progress is None else progress
@@ -118,13 +121,25 @@ class TrainingLogger:
     def _trim(self, resume_step):
         "Keep whole records up to `resume_step`."
         if not self.metrics_path.exists(): return
-        kept = [r for r in read_metrics(self.metrics_path) if resume_step is None or r.get('step', 0) <= resume_step]
+        if resume_step is not None: tidy(self.folder, 'metrics.jsonl')
+        step = lambda r: r['step'] if type(r.get('step')) is int else 0  # the settings stand before the first step
+        kept = [r for r in read_metrics(self.metrics_path) if resume_step is None or 0 < resume_step and step(r) <= resume_step]
         with atomic_file(self.metrics_path) as f: f.writelines(json.dumps(r) + '\n' for r in kept)
 
     def _record(self, event, values):
+        values = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}  # JSON has no NaN
         record = dict(event=event, time_s=round(time.perf_counter() - self.start, 3), **values)
-        self._file.write(json.dumps(record) + '\n')
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(record) + '\n')
+            self._file.flush()
+        except OSError as e: raise OSError(e.errno, e.strerror, str(self.metrics_path)) from None
+
+    def sync(self):
+        "Put the figures on the disk, so that no checkpoint is ahead of them after a power cut; complain if their file has gone."
+        try: here = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.metrics_path))
+        except FileNotFoundError: here = False
+        if not here: raise InputError(f'{self.metrics_path} was removed or moved while the run was writing to it')
+        os.fsync(self._file.fileno())
 
     def _write(self, level, message): logger.bind(run=self.id).log(level, '{}', message)
 
@@ -181,10 +196,10 @@ class TrainingLogger:
     def close(self):
         "Close the bar and both files; a second call does nothing."
         if self._sink is None: return
+        sink, self._sink = self._sink, None
         self.bar.close()
-        self._file.close()
-        logger.remove(self._sink)
-        self._sink = None
+        try: self._file.close()
+        finally: logger.remove(sink)
 
     def __enter__(self): return self
     def __exit__(self, *exc): self.close()

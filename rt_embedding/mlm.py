@@ -23,7 +23,7 @@ from .encoder import PRESETS, EmbeddingModel
 from .linear import linear
 from .masking import IGNORE, MaskingStrategy, batch_generator, mask_tokens
 from .tokenizer import SentencePieceTokenizer
-from .training import Objective, TrainingConfig, checkpoints, train
+from .training import Objective, TrainingConfig, checkpoints, choose_device, train
 
 # %% ../nbs/07_mlm_training.ipynb #95e44c61
 class TableGradient:
@@ -198,9 +198,12 @@ def train_mlm(
         gradient_accumulation_steps=gradient_accumulation_steps, schedule=schedule, max_grad_norm=max_grad_norm, eval_every=eval_every,
         save_every=save_every, log_every=log_every, seed=seed, device=device, precision=precision, compile=compile)
     check_start(start)
+    choose_device(device)
+    if not 0 < validation_split < 1: raise InputError(f'validation_split must lie between 0 and 1, got {validation_split}')
     strategy = MaskingStrategy(mask_prob=mask_prob)
     torch.manual_seed(seed)
     model = EmbeddingModel(len(tok), tokenizer=tok, is_masked_language=True, **sizes)
+    BatchPlan([1], batch_size, model.config.context_window, seed, max_tokens or None)  # complains, if at all, before anything is written
     data = build_shards(corpus, tok, shards or Path(output_dir)/'shards')
     if start == 'spectral' and not checkpoints(output_dir): spectral_start(model, data, seed=seed)
     rows, validation_rows = train_validation_split(len(data), validation_split, seed)

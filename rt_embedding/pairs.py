@@ -10,11 +10,12 @@ __all__ = ['SOURCES', 'SYNONYMS', 'text_hash', 'check_distinct', 'numbered_lines
 # %% ../nbs/07a_pairs.ipynb #0985494c
 import json, math, unicodedata
 from hashlib import blake2b
+from pathlib import Path
 import numpy as np
 import torch
 from .commands import InputError
 from .corpus import make_batch
-from .text import OPENERS, UNREADABLE, expand_paths, normalize_spaces, split_sentences
+from .text import expand_paths, normalize_spaces, raw_lines, split_sentences
 from .tokenizer import SentencePieceTokenizer
 
 # %% ../nbs/07a_pairs.ipynb #de139962
@@ -22,7 +23,8 @@ def text_hash(
     text:str,  # any text
 )->int:        # signed 64 bits; equal for texts that differ in case, white space or Unicode form only
     "A fingerprint by which equal texts are recognised, in this process and in the next."
-    normal = normalize_spaces(unicodedata.normalize('NFKC', text)).casefold()
+    words = [text] if len(text) <= 256 or text.isascii() else [w[i:i+256] for w in text.split() for i in range(0, len(w), 256)]
+    normal = normalize_spaces(' '.join(unicodedata.normalize('NFKC', w) for w in words)).casefold()  # NFKC of a long run of accents takes the square of its length
     return int.from_bytes(blake2b(normal.encode('utf-8', 'replace'), digest_size=8).digest(), 'little', signed=True)
 
 # %% ../nbs/07a_pairs.ipynb #b591e967
@@ -44,25 +46,22 @@ def numbered_lines(
     path,   # a UTF-8 file, perhaps compressed (.gz, .xz)
 ):          # yields (number from 1, line without its end)
     "Stream the lines of a file, with the place of the trouble in every error."
-    try:
-        with OPENERS.get(path.suffix, open)(path, 'rb') as f:
-            for number, line in enumerate(f, 1):
-                try: yield number, line.decode('utf-8-sig' if number == 1 else 'utf-8').rstrip('\r\n')
-                except UnicodeDecodeError as e:
-                    raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start}); '
-                                     'convert it, for example: iconv -f latin1 -t utf-8') from None
-    except UNREADABLE as e: raise InputError(f'{path} cannot be read: {e}') from e
+    for number, line in raw_lines(Path(path)):
+        try: yield number, line.decode('utf-8-sig' if number == 1 else 'utf-8').rstrip('\r\n')
+        except UnicodeDecodeError as e:
+            raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start}); '
+                             'convert it, for example: iconv -f latin1 -t utf-8') from None
 
 def _fields(line, place):
     "The columns of one line, whatever its format."
     if line[0] not in '{[' or '\t' in line: return line.split('\t')
     try: value = json.loads(line)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise InputError(f'{place}: not JSON ({e}); separate columns by tabs, or write one JSON value a line') from None
     if isinstance(value, dict):
         found = [next((value[n] for n in names if n in value), None) for names in _COLUMNS]
         if None in found[:2]:
-            raise InputError(f"{place}: has the keys {', '.join(value) or 'none'}; "
+            raise InputError(f"{place}: has the keys {', '.join(value)[:100] or 'none'}; "
                              "needs 'anchor' and 'positive' (and 'negative', if any)")
         value = found if found[2] is not None else found[:2]
     if any(not isinstance(v, str) for v in value): raise InputError(f'{place}: every column must be text')

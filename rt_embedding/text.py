@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ABBREVIATIONS', 'STARTERS', 'SUFFIXES', 'MAX_LINE_BYTES', 'OPENERS', 'UNREADABLE', 'normalize_spaces',
-           'split_sentences', 'expand_paths', 'read_sentences']
+           'split_sentences', 'expand_paths', 'read_sentences', 'raw_lines']
 
 # %% ../nbs/00b_text.ipynb #8125c0cb
 import glob, gzip, lzma, re, zlib
@@ -25,7 +25,7 @@ ABBREVIATIONS = set('''mr mrs ms dr prof sr jr st gen col lt sgt capt rev hon go
     inc ltd co corp dept univ mt ft ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec'''.split())
 STARTERS = set('the a an this that these those it he she we they there in on at if when while but and for as'.split())
 
-_boundary = re.compile(r'''[.!?]+["'\u2019\u201d)\]]*(?=\s+["'\u2018\u201c(\[]*[A-Z0-9\u00c0-\u00de])'''
+_boundary = re.compile(r'''(?<![.!?])[.!?]+["'\u2019\u201d)\]]*(?=\s+["'\u2018\u201c(\[]*[A-Z0-9\u00c0-\u00de])'''
                        r'''|[\u3002\uff01\uff1f]+[\u300d\u300f\uff09]*''')
 _last_word = re.compile(r'''[^\s"'\u2018\u201c(\[]+$''')
 _next_word = re.compile(r'''[\s"'\u2018\u201c(\[]*([A-Za-z]*)''')
@@ -42,9 +42,9 @@ def _split(text):
     "The sentences of one paragraph."
     start = 0
     for found in _boundary.finditer(text):
-        sentence = text[start:found.end()].strip()
-        if found.group() == '.' and _is_abbreviation(sentence[:-1], text[found.end():found.end()+40]): continue
-        yield sentence
+        before = text[max(start, found.start() - 64):found.start()]  # all that decides; the whole sentence may be megabytes long
+        if found.group() == '.' and _is_abbreviation(before.lstrip(), text[found.end():found.end()+40]): continue
+        yield text[start:found.end()].strip()
         start = found.end()
     if text[start:].strip(): yield text[start:].strip()
 
@@ -60,12 +60,13 @@ def _is_abbreviation(before, after):
 
 def _cut(sentence, max_chars):
     "Pieces of at most `max_chars`, cut at the last space where there is one."
-    while len(sentence) > max_chars:
-        at = sentence.rfind(' ', 1, max_chars + 1)
-        at = at if at > 0 else max_chars
-        yield sentence[:at].rstrip()
-        sentence = sentence[at:].lstrip()
-    if sentence: yield sentence
+    start = 0
+    while len(sentence) - start > max_chars:
+        at = sentence.rfind(' ', start + 1, start + max_chars + 1)
+        at = at if at > 0 else start + max_chars
+        yield sentence[start:at].rstrip()
+        start = at + (sentence[at] == ' ')  # there are no two spaces in a row
+    if sentence[start:]: yield sentence[start:]
 
 # %% ../nbs/00b_text.ipynb #460db5c1
 SUFFIXES = ('.txt', '.md')  # what counts as text inside a folder
@@ -109,7 +110,7 @@ def read_sentences(
 def _read(paths, min_chars):
     found = False
     for path in paths:
-        for number, line in _lines(path):
+        for number, line in raw_lines(path):
             try: text = line.decode('utf-8-sig' if number == 1 else 'utf-8')
             except UnicodeDecodeError as e:
                 raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start}); '
@@ -125,8 +126,10 @@ def _read(paths, min_chars):
 OPENERS = {'.gz': gzip.open, '.xz': lzma.open}  # compressed text is read as it is
 UNREADABLE = OSError, EOFError, lzma.LZMAError, zlib.error
 
-def _lines(path):
-    "Numbered raw lines of one file, none longer than `MAX_LINE_BYTES`."
+def raw_lines(
+    path,   # a file, perhaps compressed (.gz, .xz)
+):          # yields (number from 1, bytes with the line's end)
+    "The lines of one file, none longer than `MAX_LINE_BYTES`: memory is bounded whatever the file holds."
     try:
         with OPENERS.get(path.suffix, open)(path, 'rb') as f:
             for number, line in enumerate(iter(lambda: f.readline(MAX_LINE_BYTES + 1), b''), 1):

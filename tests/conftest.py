@@ -1,8 +1,10 @@
 "Small things that every whole-system test needs: a corpus, a tokenizer, a way to run a command."
+import json
 import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,37 @@ def run(name, *args, **kw):
     p = start(name, *args, **kw)
     out, err = p.communicate(timeout=600)
     return p.returncode, out, err
+
+
+def wait_for(process, folder, records=2, seconds=120):
+    "Until the run has logged so many steps."
+    end, log = time.time() + seconds, folder/'logs'/'metrics.jsonl'
+    while process.poll() is None and time.time() < end and not (log.exists() and log.read_bytes().count(b'"train"') >= records): time.sleep(0.01)
+    assert process.poll() is None, process.communicate()[1]
+
+
+TIMES = {'time_s', 'tokens_per_s', 'elapsed_s', 'time', 'timestamp'}  # what may differ between two equal runs
+
+
+def final(folder):
+    "All that a finished run leaves: checkpoints with weights, optimiser and state, best and last model, and every figure that no clock made."
+    import torch
+    from safetensors.torch import load_file
+    made = {f'{p.parent.name}/{p.name}': load_file(p) for p in sorted(Path(folder).rglob('model.safetensors'))}
+    for p in sorted((Path(folder)/'checkpoints').glob('step-*')):
+        made[p.name] = torch.load(p/'optimizer.pt', weights_only=True), json.loads((p/'state.json').read_text(encoding='utf-8'))
+    records = [json.loads(l) for l in (Path(folder)/'logs'/'metrics.jsonl').read_text(encoding='utf-8').splitlines()]
+    made['metrics'] = [{k: v for k, v in r.items() if k not in TIMES} for r in records]
+    return made
+
+
+def same(a, b):
+    "Equal to the last bit, in whatever it is nested."
+    import torch
+    if torch.is_tensor(a): return torch.equal(a, b)
+    if isinstance(a, dict): return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)): return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    return a == b
 
 
 @pytest.fixture(scope='session')

@@ -1,0 +1,104 @@
+"The disk is full, read-only, or gone: one clear line, and every checkpoint that was whole stays whole."
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rt_embedding.training import checkpoints, newest_checkpoint, verify_checkpoint
+
+from conftest import ENV, SMALL, start, wait_for
+
+if sys.platform == 'win32': pytest.skip('needs limits and permissions of Unix', allow_module_level=True)
+
+FLAGS = ['--max_steps', 100_000, '--log_every', 1, '--save_every', 2, '--batch_size', 4, *SMALL]
+
+
+def refused(process, *contains):
+    "Exit code 2 and one line that says it all."
+    _, err = process.communicate(timeout=120)
+    lines = [l for l in err.strip().splitlines() if l.startswith('rt_train_mlm: ')]
+    assert process.returncode == 2 and 'Traceback' not in err and len(lines) == 1, err
+    for c in contains: assert c in lines[0], (c, lines[0])
+
+
+LIMITED = """
+import resource, sys, torch
+from pathlib import Path
+from rt_embedding import EmbeddingModel, SentencePieceTokenizer
+from rt_embedding.training import checkpoints, save_checkpoint, verify_checkpoint
+run = Path(sys.argv[2])
+tokenizer = SentencePieceTokenizer(sys.argv[1])
+model = EmbeddingModel(len(tokenizer), embedding_dim=128, hidden_dim=128, n_layers=1, n_heads=2, tokenizer=tokenizer)
+optimizer = torch.optim.AdamW(model.parameters())
+sum(p.sum() for p in model.parameters()).backward()
+optimizer.step()
+for step in (1, 2): first = save_checkpoint(model, optimizer, dict(step=step), run)
+size = {f.name: f.stat().st_size for f in first.iterdir()}
+assert size['tokenizer.model'] < size['model.safetensors'] < size['optimizer.pt'], size
+for name in size:
+    if size[name] < 10_000: continue
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size[name] - 1, resource.RLIM_INFINITY))
+    try: save_checkpoint(model, optimizer, dict(step=3), run)
+    except OSError as e: print(Path(e.filename or '').name, e.errno)
+    assert [verify_checkpoint(c)['step'] for c in checkpoints(run)] == [1, 2]
+    assert not list((run/'checkpoints').glob('.*'))   # nor is the torso left, which would keep the disk full
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,)*2)
+save_checkpoint(model, optimizer, dict(step=3), run)   # with room again it goes on
+"""
+
+
+def test_no_room_for_a_file(tokenizer, tmp_path):
+    "Three writers (Python, Rust, C++) meet the same limit; each must say so as an OSError that names the file."
+    import errno
+    r = subprocess.run([sys.executable, '-c', LIMITED, str(tokenizer), str(tmp_path)], capture_output=True, text=True, env=ENV, timeout=120)
+    assert r.returncode == 0, r.stderr
+    lines = r.stdout.split('\n')[:-1]
+    assert sorted(lines) == sorted(f'{name} {errno.EFBIG}' for name in ('tokenizer.model', 'model.safetensors', 'optimizer.pt')) or \
+        sorted(l.split()[-1] for l in lines) == [str(errno.EFBIG)]*3, (lines, r.stderr)
+    assert [verify_checkpoint(c)['step'] for c in checkpoints(tmp_path)] == [2, 3]
+
+
+def test_a_full_disk(tokenizer, corpus, tmp_path):
+    "A real one, of a megabyte and a half."
+    disk = tmp_path/'disk'
+    disk.mkdir()
+    if shutil.which('mount') is None or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1536k', 'tmpfs', disk], capture_output=True).returncode:
+        pytest.skip('only root may mount a small disk')
+    try:
+        refused(start('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', disk/'run', *FLAGS), 'no space left', 'free some space',
+                'the last good checkpoint is', 'step-')
+        folder, state = newest_checkpoint(disk/'run', pytest.fail)
+        assert state['step'] >= 2 and not [p for p in (disk/'run').rglob('.*') if p.suffix == '.tmp']
+    finally: subprocess.run(['umount', '-l', disk], check=True)
+
+
+def test_a_read_only_folder(tokenizer, corpus, tmp_path):
+    closed = tmp_path/'closed'
+    closed.mkdir()
+    root = os.geteuid() == 0  # may write whatever the permissions say, but not on a read-only disk
+    if root:
+        if shutil.which('mount') is None or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'ro', 'tmpfs', closed], capture_output=True).returncode: pytest.skip('cannot mount')
+    else: closed.chmod(0o555)
+    try:
+        refused(start('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', closed/'run', *FLAGS), 'closed',
+                *(['read-only', 'write elsewhere'] if root else ['permission denied', 'choose a place you may read and write']))
+        assert not list(closed.iterdir())
+    finally:
+        if root: subprocess.run(['umount', '-l', closed], check=True)
+        else: closed.chmod(0o755)
+
+
+@pytest.mark.parametrize('how', ['removed', 'moved'])
+def test_the_folder_goes_away_under_the_run(tokenizer, corpus, tmp_path, how):
+    folder = tmp_path/'run'
+    p = start('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *FLAGS)
+    wait_for(p, folder, 5)
+    os.rename(folder, tmp_path/'elsewhere')  # at one moment; removing takes time, in which the run may put new files into it
+    if how == 'removed': shutil.rmtree(tmp_path/'elsewhere')
+    refused(p, 'metrics.jsonl was removed or moved while the run was writing to it')
+    assert not folder.exists()  # nothing is written to a place that was taken away
+    if how == 'moved':
+        for c in checkpoints(tmp_path/'elsewhere'): verify_checkpoint(c)
+        assert len(checkpoints(tmp_path/'elsewhere')) >= 1
