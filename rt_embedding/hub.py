@@ -126,7 +126,7 @@ def fetch(
     "Bring a repository onto this machine, or find it there."
     try: hub = require('huggingface_hub', 'hub')
     except InputError as e: raise InputError(f'{repo} is no folder here; to ask a hub for it, {e}') from None
-    place, offline, errors = _endpoint(), _offline(), hub.errors
+    place, offline, errors = _endpoint(), _offline(), require('huggingface_hub.errors', 'hub')
     if not offline: logger.info('asking {} for {}', place, repo)
     try: return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(files), endpoint=place, local_files_only=offline))
     except errors.RevisionNotFoundError: why = f'has no revision {revision!r}'
