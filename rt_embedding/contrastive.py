@@ -25,6 +25,7 @@ from .encoder import EmbeddingModel
 from .mlm import model_sizes
 from .pairs import PairTable, check_distinct, draw_batches, load_pairs, pack_texts, piece_size, split_pairs
 from .tokenizer import SentencePieceTokenizer
+from .tracking import tracker
 from .training import Objective, TrainingConfig, checkpoints, choose_device, train
 
 # %% ../nbs/08_contrastive_learning.ipynb #092e9c4a
@@ -344,6 +345,7 @@ def train_contrastive(
     device:str='auto',                    # auto, cpu, cuda, mps
     precision:str='auto',                 # auto, fp32, bf16
     compile:bool=False,                   # torch.compile the blocks: for long runs
+    tensorboard:bool=False,               # also write the figures to <output_dir>/tensorboard
 ):
     "Train embeddings on pairs of texts that belong together."
     config = TrainingConfig(
@@ -374,7 +376,8 @@ def train_contrastive(
     result = train(m, objective, config, output_dir, resume,
                    dict(start=str(model) or start, tokenizer_sha256=m.tokenizer.sha256, pairs=objective.fingerprint(), weights=weights,
                         batch_size=batch_size, chunk_size=chunk_size, matryoshka=widths, validation_split=validation_split,
-                        candidates=candidates, one_source=one_source, temperature_init=temperature_init))
+                        candidates=candidates, one_source=one_source, temperature_init=temperature_init),
+                   callback=tracker(output_dir, tensorboard))
     if last := result['last']:
         print(f"partner first among {last['candidates']}: {last['val_accuracy']:.1%} (MRR {last['val_mrr']:.3f}); "
               f"validation loss {last['val_loss']:.3f} nats, temperature {last['temperature']:.3f}; model in {Path(output_dir)/'best'}")

@@ -23,6 +23,7 @@ from .encoder import PRESETS, EmbeddingModel
 from .linear import linear
 from .masking import IGNORE, MaskingStrategy, batch_generator, mask_tokens
 from .tokenizer import SentencePieceTokenizer
+from .tracking import tracker
 from .training import Objective, TrainingConfig, checkpoints, choose_device, train
 
 # %% ../nbs/07_mlm_training.ipynb #95e44c61
@@ -188,6 +189,7 @@ def train_mlm(
     precision:str='auto',                     # auto, fp32, bf16
     compile:bool=False,                       # torch.compile the blocks: for long runs
     start:str='random',                       # token vectors begin random, or as counts of neighbours (spectral)
+    tensorboard:bool=False,                   # also write the figures to <output_dir>/tensorboard
     shards:str='',                            # folder of the tokenised corpus; '': <output_dir>/shards
 ):
     "Pre-train an encoder with masked language modelling."
@@ -212,7 +214,8 @@ def train_mlm(
           f'{sum(p.numel() for p in model.parameters()):,} parameters; {objective.plan.padding_share(0):.1%} padding')
     result = train(model, objective, config, output_dir, resume,
                    dict(tokenizer_sha256=tok.sha256, n_sentences=len(data), n_tokens=data.n_tokens, batch_size=batch_size,
-                        max_tokens=max_tokens, validation_split=validation_split, masking=asdict(strategy), start=start))
+                        max_tokens=max_tokens, validation_split=validation_split, masking=asdict(strategy), start=start),
+                   callback=tracker(output_dir, tensorboard))
     last = result['last']
     if last: print(f"validation loss {last['val_loss']:.3f} nats, perplexity {last['perplexity']:.1f}, masked accuracy {last['masked_accuracy']:.1%}; "
                    f"model in {Path(output_dir)/'best'}")
