@@ -259,8 +259,9 @@ def source_hash(
     return sha256(json.dumps([sys.version, installed]).encode()).hexdigest()
 
 def read_source(
-    source,   # of `source_files`
-)->list[dict]:  # entries for an index
+    source,                   # of `source_files`
+    max_words:int=MAX_WORDS,  # in a passage of a file
+)->list[dict]:                # entries for an index
     "The passages of a file, or an entry for every documented object of the installed packages."
-    if source != 'python': return passages(source)
+    if source != 'python': return passages(source, max_words)
     return [dict(text=f'{name_words(o.name)}. {o.summary}', name=o.name, file=o.file, line=o.line) for o in documented_objects()]

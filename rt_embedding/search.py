@@ -22,7 +22,7 @@ from .commands import InputError, atomic_folder, command, require
 from .encoder import EmbeddingModel, find_model
 from .evaluation import rank, words
 from .page import PageServer
-from .passages import printable, read_source, source_files, source_hash
+from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
 
 # %% ../nbs/11_semantic_search.ipynb #5ff9059d
 PROBE = 'The quick brown fox reads 12 short texts, and compares their meaning!'
@@ -31,7 +31,8 @@ def probe(
     encode,    # callable list of n texts -> `(n,E)`, or an object with such a method `encode`
 )->list:       # E numbers, rounded to five decimals
     "How this model sees the probe sentence: equal for equal models, on any machine."
-    vector = np.asarray(_encoder(encode)([PROBE]), np.float32)[0]
+    quiet = dict(on_truncate='ignore') if isinstance(encode, EmbeddingModel) else {}       # seen in part, it tells as much
+    vector = np.asarray(_encoder(encode)([PROBE], **quiet), np.float32)[0]
     return [round(float(x), 5) for x in vector]
 
 def same_model(
@@ -89,7 +90,7 @@ class SemanticIndex:
         if vectors.ndim != 2 or len(vectors) != len(texts):
             raise InputError(f'{len(texts)} texts gave vectors of shape {vectors.shape}')
         if not np.isfinite(vectors).all(): raise InputError('the model gives vectors that are not finite: train it again')
-        return cls(vectors.astype(dtype), entries, probe(encode), encode)
+        return cls(vectors.astype(dtype), entries, probe(model), encode)
 
 # %% ../nbs/11_semantic_search.ipynb #3b44a358
 @patch
@@ -330,17 +331,18 @@ def _update(folder, model, inputs, model_path):
     starts = dict(zip(before['files'], np.cumsum([0, *(f['n'] for f in before['files'].values())]).tolist()))
     entries, rows, files, skipped = [], [], {}, []
     counts = dict(files=0, unchanged=0, changed=0, new=0, removed=0, skipped=0, passages=0, encoded=0)
+    length = _passage_words(model)
     for source in tqdm(source_files(inputs), desc='reading', unit=' files', disable=None):
         name = str(source)
         try:
-            digest = source_hash(source)
+            digest = f'{source_hash(source)}-{length}'
             if before['files'].get(name, {}).get('sha256') == digest:
                 found = range(starts[name], starts[name] + before['files'][name]['n'])
                 entries += [old.entries[i] for i in found]
                 rows += found
                 counts['unchanged'] += 1
             else:
-                found = read_source(source)
+                found = read_source(source, length)
                 entries += found
                 rows += [-1]*len(found)
                 counts['changed' if name in before['files'] else 'new'] += 1
@@ -367,6 +369,11 @@ def _update(folder, model, inputs, model_path):
     except InputError: words = False
     index.save(folder, dict(inputs=inputs, files=files, model=model_path or before['model']), words)
     return index, counts
+
+def _passage_words(model):
+    "How many words a passage may have, for the model to see all of it."
+    tokens = getattr(model, 'max_seq_length', None)
+    return MAX_WORDS if not isinstance(tokens, int) else min(MAX_WORDS, max(8, int(0.7*tokens)))
 
 def read_sources(folder):
     "What an index was made from, as `update_index` remembers it: inputs, files, model."
@@ -562,7 +569,7 @@ def index_passages(
     entries, skipped = {}, []
     for source in source_files(input):
         try:
-            for e in read_source(source): entries.setdefault(e['text'], e)
+            for e in read_source(source, _passage_words(model)): entries.setdefault(e['text'], e)
         except InputError as e: skipped.append(e)
     if skipped and (not entries or isinstance(input, (str, Path)) and Path(input).is_file()): raise skipped[0]
     for e in skipped[:3]: logger.warning(f'skipped: {printable(str(e))}')
