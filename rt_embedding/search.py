@@ -8,7 +8,7 @@ __all__ = ['PROBE', 'WORDS_SHARE', 'INDEX_VERSION', 'OTHERS', 'rt_search', 'prob
            'format_hits', 'search', 'index_passages']
 
 # %% ../nbs/11_semantic_search.ipynb #171b083d
-import glob, hashlib, os, re, shutil, unicodedata
+import hashlib, os, re, shutil, unicodedata
 from dataclasses import asdict, dataclass
 from json import dumps, loads
 from pathlib import Path
@@ -314,10 +314,10 @@ def update_index(
 
 def _tidy(folder):
     "What a killed update left: torsos go; an old index that had just been moved aside comes back."
-    for left in sorted(folder.parent.glob(f'.{glob.escape(folder.name)}.*.old')):
-        if folder.exists(): shutil.rmtree(left, ignore_errors=True)
-        elif (left/'header.json').is_file(): os.rename(left, folder)
-    for left in folder.parent.glob(f'.{glob.escape(folder.name)}.*.tmp'): shutil.rmtree(left, ignore_errors=True)
+    ours = re.compile(rf'\.{re.escape(folder.name)}\.(\d+\.old|\w{{8}}\.tmp)')           # exactly the names that `atomic_folder` gives, not those of a neighbour
+    for left in sorted((p for p in folder.parent.iterdir() if ours.fullmatch(p.name)), key=lambda p: p.suffix):
+        if left.suffix == '.old' and not folder.exists() and (left/'header.json').is_file(): os.rename(left, folder)
+        else: shutil.rmtree(left, ignore_errors=True)
 
 def _update(folder, model, inputs, model_path):
     old = SemanticIndex.load(folder) if folder.exists() else None

@@ -119,11 +119,14 @@ def test_what_a_kill_in_the_worst_moment_leaves(model, notes, tmp_path):
     index = tmp_path/'my.index'
     assert here('--input', notes, '--index', index, '--model', model)[0] == 0
     index.rename(tmp_path/'.my.index.4711.old')
-    (tmp_path/'.my.index.abc.tmp').mkdir()
-    (tmp_path/'.my.index.abc.tmp'/'vectors.npy').write_bytes(b'half')
+    (tmp_path/'.my.index.abcdefgh.tmp').mkdir()
+    (tmp_path/'.my.index.abcdefgh.tmp'/'vectors.npy').write_bytes(b'half')
     code, _, err = here('--input', notes, '--index', index, '--model', model)
     assert code == 0 and '4 unchanged; 0 encoded' in err, err
     assert sorted(p.name for p in tmp_path.iterdir()) == ['my.index', 'notes']
+    (tmp_path/'.my.index.4712.old').mkdir()
+    assert here('--input', notes, '--index', tmp_path/'my', '--model', model)[0] == 0
+    assert (tmp_path/'.my.index.4712.old').is_dir()                        # that of a neighbour, not of `my`
 
 
 def test_a_folder_of_strange_files(model, notes, tmp_path):
