@@ -574,7 +574,7 @@ def index_passages(
     if skipped and (not entries or isinstance(input, (str, Path)) and Path(input).is_file()): raise skipped[0]
     for e in skipped[:3]: logger.warning(f'skipped: {printable(str(e))}')
     if len(skipped) > 3: logger.warning(f'skipped: {len(skipped) - 3:,} more')
-    if not entries: raise InputError(f'{input}: no text in there; give files with text')
+    if not entries: raise InputError(f"{', '.join(map(str, [input] if isinstance(input, (str, Path)) else input))}: no text in there; give files with text")
     return SemanticIndex.build(model, list(entries), list(entries.values()))
 
 def _serve(server):
