@@ -41,6 +41,11 @@ li .score, .place, #status, #legend, footer { font-size: .85rem; opacity: .75; }
 canvas { display: block; width: 100%; aspect-ratio: 1; max-height: 75vh; border: 1px solid var(--line); border-radius: .4rem; cursor: crosshair; touch-action: none; }
 #tip { position: absolute; pointer-events: none; max-width: 20rem; padding: .4rem .6rem; font-size: .85rem; border: 1px solid var(--line);
   border-radius: .4rem; background: Canvas; color: CanvasText; overflow-wrap: anywhere; }
+canvas:focus-visible, button:focus-visible { outline: 2px solid var(--main); outline-offset: 2px; }
+#zoom { position: absolute; top: .5rem; right: .5rem; display: flex; gap: .3rem; }
+button { font: inherit; color: inherit; background: Canvas; border: 1px solid var(--line); border-radius: .4rem; cursor: pointer; }
+#zoom button { width: 2.2rem; height: 2.2rem; }
+li button { font-size: .85rem; padding: 0 .5rem; float: right; }
 #legend { display: flex; flex-wrap: wrap; gap: .2rem .9rem; margin-top: .4rem; }
 #legend i { display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .3em; }
 </style>
@@ -55,10 +60,11 @@ canvas { display: block; width: 100%; aspect-ratio: 1; max-height: 75vh; border:
 <main>
   <ol id="hits"></ol>
   <div id="right">
-    <canvas id="map" aria-label="Map of the texts: near means alike"></canvas>
+    <canvas id="map" tabindex="0" role="application" aria-label="Map of the texts: near means alike. Arrows move it, plus and minus zoom, 0 shows all."></canvas>
+    <div id="zoom"><button id="in" aria-label="zoom in">+</button><button id="out" aria-label="zoom out">−</button><button id="all" aria-label="show all">⌂</button></div>
     <div id="tip" hidden></div>
     <div id="legend"></div>
-    <footer>Near means alike. Wheel: zoom. Drag: move. Click a dot: what lies beside it?</footer>
+    <footer>Near means alike. Wheel, + and −: zoom. Drag, arrows: move. A click on a dot asks what lies beside it. / goes to the question.</footer>
   </div>
 </main>
 <script>
@@ -95,11 +101,14 @@ async function search() {
   $('hits').replaceChildren(...answer.hits.map(h => {
     const li = make('li', ''), top = make('div', '', 'top')
     top.append(make('b', h.rank), make('span', h.name, 'name'), make('span', h.score.toFixed(3), 'score'))
-    li.append(top, make('div', h.text), make('div', h.place, 'place'))
+    const like = make('button', 'what is like this?')
+    like.addEventListener('click', () => ask(h.text))
+    li.append(top, make('div', h.text), like, make('div', h.place, 'place'))
     return li
   }))
   draw()
 }
+function ask(text) { $('q').value = text.slice(0, 300); scrollTo({top: 0}); search() }
 let waiting
 $('q').addEventListener('input', () => { clearTimeout(waiting); waiting = setTimeout(search, 150) })
 $('q').addEventListener('keydown', e => { if (e.key == 'Enter') { clearTimeout(waiting); search() } })
@@ -155,8 +164,7 @@ canvas.addEventListener('pointerup', async e => {
   drag = null
   const i = nearest(spot(e))
   if (moved || i < 0) return
-  $('q').value = (await text(i)).text.slice(0, 300)
-  search()
+  ask((await text(i)).text)
 })
 canvas.addEventListener('pointermove', async e => {
   const p = spot(e)
@@ -181,11 +189,22 @@ canvas.addEventListener('pointermove', async e => {
 canvas.addEventListener('pointerleave', () => { over = -1; $('tip').hidden = true })
 canvas.addEventListener('wheel', e => {
   e.preventDefault()
-  const p = spot(e), by = Math.exp(-e.deltaY/400), c = [canvas.clientWidth/2, canvas.clientHeight/2]
-  shift = [0, 1].map(k => p[k] - c[k] - (p[k] - c[k] - shift[k])*by)     // what is under the pointer stays there
+  scale(Math.exp(-e.deltaY/400), spot(e))
+}, {passive: false})
+function scale(by, p) {                                   // what is under the pointer, or in the middle, stays there
+  const c = [canvas.clientWidth/2, canvas.clientHeight/2]
+  shift = [0, 1].map(k => (p || c)[k] - c[k] - ((p || c)[k] - c[k] - shift[k])*by)
   zoom *= by
   draw()
-}, {passive: false})
+}
+function move(x, y) { shift = [shift[0] + x, shift[1] + y]; draw() }
+function all() { zoom = 1; shift = [0, 0]; draw() }
+$('in').addEventListener('click', () => scale(1.5))
+$('out').addEventListener('click', () => scale(1/1.5))
+$('all').addEventListener('click', all)
+const KEYS = {ArrowLeft: () => move(40, 0), ArrowRight: () => move(-40, 0), ArrowUp: () => move(0, 40), ArrowDown: () => move(0, -40),
+  '+': () => scale(1.5), '=': () => scale(1.5), '-': () => scale(1/1.5), 0: all}
+canvas.addEventListener('keydown', e => { if (KEYS[e.key] && !e.ctrlKey && !e.metaKey) { e.preventDefault(); KEYS[e.key]() } })
 addEventListener('resize', draw)
 
 /* the start */

@@ -11,8 +11,9 @@ __all__ = ['HOLE', 'ENDS', 'UNMARKED', 'WIKIPEDIA', 'rt_corpus', 'plain_text', '
 
 # %% ../nbs/06b_sources.ipynb #be6cd57b
 import ast, difflib, gc, hashlib, importlib, importlib.metadata, importlib.util, inspect, io, math, multiprocessing
-import os, re, signal, sys, sysconfig, tokenize, types, unicodedata, warnings
+import os, re, signal, sys, sysconfig, time, tokenize, types, unicodedata, warnings
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from json import dumps, loads
@@ -899,10 +900,13 @@ def article_sentences(
     for line in text.split('\n'):
         if len(line) < min_chars: continue                         # headings
         if '(' in line: line = _scar.sub('', _half_scar.sub('(', line))
-        for piece in segment(code, line):
-            if sentence := normalize_spaces(piece): yield sentence, is_prose(sentence, min_chars, max_chars, marked)
+        pieces = [(normalize_spaces(p), not _hole.search(p)) for p in segment(code, line)]
+        found = [(s, whole and is_prose(s, min_chars, max_chars, marked)) for s, whole in pieces if s]
+        running = 2*sum(len(s) for s, prose in found if prose) >= sum(len(s) for s, _ in found)   # a title in a list of books ends like a sentence
+        yield from ((s, prose and running) for s, prose in found)
 
 _half_scar, _scar = re.compile(r'\(\s*(?:[;,]\s*)+'), re.compile(r'\s*\(\s*\)')
+_hole = re.compile(r'\w  +[\w,]|\w ,')   # a formula or a unit stood here
 
 # %% ../nbs/06b_sources.ipynb #fd9d3a92
 class BloomFilter:
@@ -967,7 +971,7 @@ def _write_sentences(stream, output, part, bookmark, settings, save_every, on_pr
     if state:
         counts, crc = state['counts'], _refill(seen, part, bookmark, state)
         if not state['finished']: stream = _at(stream, state)
-    with open(part, 'r+b' if state else 'wb') as f:
+    with open(part, 'r+b' if state else 'wb') as f, ExitStack() as stop:
         f.seek(state['bytes'] if state else 0)
         f.truncate()
         def save(finished=False):
@@ -976,7 +980,7 @@ def _write_sentences(stream, output, part, bookmark, settings, save_every, on_pr
             where = stream.state_dict() if not finished else None
             with atomic_file(bookmark) as b:
                 b.write(dumps(dict(settings=settings, counts=counts, bytes=f.tell(), crc=crc, finished=finished, stream=where, reader=_reader())))
-        articles = iter(stream) if not (state and state['finished']) else iter(())
+        articles = stop.enter_context(_closed_after(stream if not (state and state['finished']) else ()))
         while True:
             try: article = next(articles, None)
             except Exception as e:                              # of the network, or of a damaged file
@@ -1006,6 +1010,13 @@ def _write_sentences(stream, output, part, bookmark, settings, save_every, on_pr
     if seen.false_share > .01:
         logger.warning(f"{seen.false_share:.1%} of new sentences were lost to a filter of {settings['dedup_mb']} MiB: give a larger dedup_mb")
     return counts
+
+@contextmanager
+def _closed_after(stream):
+    "An iterator over the articles, closed however we leave it: it may hold an open file, and read ahead in threads."
+    articles = iter(stream)
+    try: yield articles
+    finally: getattr(articles, 'close', lambda: None)()
 
 # %% ../nbs/06b_sources.ipynb #d8c7b852
 def _read_bookmark(path, settings):
@@ -1088,6 +1099,10 @@ def _wikipedia(output, language, dump, files, max_sentences, dedup_mb):
         except KeyboardInterrupt:
             if Path(f'{output}.state').exists(): print(f'{output}.part holds what is done: the same command goes on there', file=sys.stderr)
             raise
+        finally:                                              # Arrow's threads still put buffers back, and must not be met by the end of Python
+            del stream                                        # (apache/arrow issue 45214): without a moment's rest one run in twenty aborts here
+            gc.collect()
+            time.sleep(0.2)
     pieces = counts['sentences'] + counts['fragments'] + counts['repeats']
     print(f"{counts['sentences']:,} sentences in {output}, from {counts['articles']:,} articles; of {pieces:,} pieces "
           f"{counts['fragments']/pieces:.1%} were no sentences, {counts['repeats']/pieces:.1%} repeated one")

@@ -1,5 +1,7 @@
 "rt_search as users meet it: folders, updates, files and lines, damage, and the page in a real browser."
+import contextlib
 import http.client
+import io
 import json
 import re
 import shutil
@@ -12,8 +14,9 @@ import urllib.request
 
 import pytest
 
+from loguru import logger
+
 from conftest import paraphrases, run, start
-from test_commands import refused
 
 
 @pytest.fixture(scope='module')
@@ -38,13 +41,28 @@ def notes(tmp_path):
     return folder
 
 
+def here(*args):
+    "The command in this process, which is quicker: (exit code, standard output, standard error with the log)."
+    from rt_embedding.search import rt_search
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        sink = logger.add(lambda m: err.write(m.record['message'] + '\n'))
+        try: code = rt_search([str(a) for a in args])
+        finally: logger.remove(sink)
+    return code, out.getvalue(), err.getvalue()
+
+
+def refused(*args, contains):
+    code, out, err = here(*args)
+    assert code == 2 and not out and contains in err.splitlines()[-1] and 'Traceback' not in err, (code, out, err)
+
+
 def hits(*args):
-    code, out, err = run('rt_search', *args, '--json')
+    code, out, err = here(*args, '--json')
     assert code == 0, err
     return json.loads(out)
 
 
-def test_every_kind_of_file_with_file_line_and_snippet(model, notes, tmp_path):
+def test_every_kind_of_file_with_file_line_and_snippet(model, notes, tmp_path, monkeypatch):
     index = tmp_path/'my.index'
     code, out, err = run('rt_search', 'Cover the roses before the first frost.', '--input', notes, '--index', index, '--model', model, '--k', 2)
     assert code == 0 and '8 passages of 4 files' in err and '4 new' in err and '8 encoded' in err, err
@@ -55,22 +73,23 @@ def test_every_kind_of_file_with_file_line_and_snippet(model, notes, tmp_path):
         assert best['score'] > 0.999 and best['entry']['text'] == text
         assert best['entry']['file'] == (notes/file).as_posix() and best['entry']['line'] == line and best['entry'].get('cell') == cell
     assert hits('bicycle', '--index', index, '--hybrid')[0]['entry']['text'] == 'repair the old bicycle'
-    code, out, err = run('rt_search', 'x', '--index', index, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = here('x', '--index', index)
     assert 'notes/' in out and str(tmp_path) not in out                    # named from where one stands
 
 
 def test_only_what_changed_is_read_and_encoded(model, notes, tmp_path):
     index = tmp_path/'my.index'
     flags = ['--index', index, '--update']
-    assert run('rt_search', '--input', notes, '--index', index, '--model', model)[0] == 0
+    assert here('--input', notes, '--index', index, '--model', model)[0] == 0
     before = {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
-    code, out, err = run('rt_search', *flags)
+    code, out, err = here(*flags)
     assert code == 0 and '4 unchanged; 0 encoded' in err and not out, err
     assert before == {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
     (notes/'garden.md').write_text('# Garden\n\nRoses like sun and water.\n\n## Winter\n\nCarry the lemon tree into the house.\n', encoding='utf-8')
     (notes/'list.txt').unlink()
     (notes/'new.md').write_text('Heat the water first.', encoding='utf-8')                        # known words in a new place
-    code, out, err = run('rt_search', *flags)
+    code, out, err = here(*flags)
     assert code == 0 and '1 changed, 1 new, 1 removed' in err and '1 encoded' in err, err
     texts = [h['entry']['text'] for h in hits('water', '--index', index, '--k', 50)]
     assert 'Carry the lemon tree into the house.' in texts and not {'repair the old bicycle', 'Cover the roses before the first frost.'} & set(texts)
@@ -80,7 +99,7 @@ def test_only_what_changed_is_read_and_encoded(model, notes, tmp_path):
 
 def test_killed_update_leaves_the_old_index(model, notes, tmp_path):
     index = tmp_path/'my.index'
-    assert run('rt_search', '--input', notes, '--index', index, '--model', model)[0] == 0
+    assert here('--input', notes, '--index', index, '--model', model)[0] == 0
     before = {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
     (notes/'more.txt').write_text('\n'.join(f'line number {i} of a long list' for i in range(30_000)), encoding='utf-8')
     p = start('rt_search', '--index', index, '--update')
@@ -91,20 +110,85 @@ def test_killed_update_leaves_the_old_index(model, notes, tmp_path):
     p.communicate()
     assert before == {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
     (notes/'more.txt').write_text('a short list', encoding='utf-8')
-    code, _, err = run('rt_search', '--index', index, '--update')                                # the lock of a killed process holds nobody up
+    code, _, err = here('--index', index, '--update')                                # the lock of a killed process holds nobody up
     assert code == 0 and '1 new' in err, err
+
+
+def test_what_a_kill_in_the_worst_moment_leaves(model, notes, tmp_path):
+    "Between the two renames neither name is the index; the next update finds the old one, and removes the torso."
+    index = tmp_path/'my.index'
+    assert here('--input', notes, '--index', index, '--model', model)[0] == 0
+    index.rename(tmp_path/'.my.index.4711.old')
+    (tmp_path/'.my.index.abcdefgh.tmp').mkdir()
+    (tmp_path/'.my.index.abcdefgh.tmp'/'vectors.npy').write_bytes(b'half')
+    code, _, err = here('--input', notes, '--index', index, '--model', model)
+    assert code == 0 and '4 unchanged; 0 encoded' in err, err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['my.index', 'notes']
+    (tmp_path/'.my.index.4712.old').mkdir()
+    assert here('--input', notes, '--index', tmp_path/'my', '--model', model)[0] == 0
+    assert (tmp_path/'.my.index.4712.old').is_dir()                        # that of a neighbour, not of `my`
+
+
+def test_a_folder_of_strange_files(model, notes, tmp_path):
+    "Each is left out in one line, or read; nothing from a file or a name reaches the terminal as a command to it."
+    (notes/'photo.txt').write_bytes(b'\x89PNG\r\n\x1a\n\0\0')
+    (notes/'latin.md').write_bytes('Ein Café am Fluss.'.encode('latin-1'))
+    (notes/'empty.txt').write_text('')
+    (notes/'deep'/'up').symlink_to(notes)
+    (notes/'deep'/'self.txt').symlink_to(notes/'deep'/'self.txt')
+    with open(notes/'log.txt', 'wb') as f: f.truncate(65 << 20)
+    (notes/'\x1b[2J name.txt').write_text('\x1b]0;owned\x07 the \x1b[31mred\x1b[0m house\n')
+    (notes/'\x1b[7m.md').write_bytes(b'\xff')
+    code, out, err = here('the red house', '--input', notes, '--index', tmp_path/'i', '--model', model, '--hybrid')
+    assert code == 0 and '3 skipped' in err and '65 MiB' in err and 'zero bytes' in err and 'latin.md' in err and err.count('skipped: ') == 4, err
+    assert '?[31mred?[0m house' in out and (out + err).replace('\n', '').isprintable(), out + err
+    best = hits('the red house', '--index', tmp_path/'i', '--hybrid')[0]['entry']
+    assert '\x1b[31m' in best['text']                                     # JSON keeps the truth, escaped
+    assert '\x1b' not in here('the red house', '--index', tmp_path/'i', '--hybrid', '--json')[1]
+
+
+def test_past_a_number_the_graph_answers(model, tmp_path, monkeypatch):
+    "usearch from `exact_up_to` on, from the disk too; without it the search is exact and says so."
+    import sys
+    from rt_embedding import EmbeddingModel
+    from rt_embedding.search import SemanticIndex, update_index
+    m, texts = EmbeddingModel.from_pretrained(model), [a for a, _ in paraphrases(150)]
+    (tmp_path/'a.txt').write_text('\n'.join(texts[:100]))
+    (tmp_path/'b.txt').write_text('\n'.join(texts[100:]))
+    exact = {t: [h.row for h in hits] for t, hits in zip(texts, update_index(tmp_path/'exact', m, [tmp_path/'a.txt', tmp_path/'b.txt'])[0].search(texts, 5))}
+    assert not (tmp_path/'exact'/'graph.usearch').exists()
+    monkeypatch.setattr(SemanticIndex, 'exact_up_to', 20)
+    update_index(tmp_path/'i', m, [tmp_path/'a.txt', tmp_path/'b.txt'])
+    index = SemanticIndex.load(tmp_path/'i', m)
+    assert index._graph is not None
+    asked = []
+    monkeypatch.setattr('rt_embedding.search._propose', lambda *a, real=__import__('rt_embedding.search').search._propose: asked.append(1) or real(*a))
+    found = [len({h.row for h in index.search(t, 5)} & set(exact[t])) for t in texts]
+    assert len(asked) == len(texts) and sum(found) > 0.97*5*len(texts)     # neighbours with equal scores may change places
+    (tmp_path/'b.txt').write_text('a sentence nobody has seen before\n')
+    index, counts = update_index(tmp_path/'i', m)
+    assert counts['encoded'] == 1 and index.search('a sentence nobody has seen before', 1)[0].entry['text'].startswith('a sentence')
+    monkeypatch.setitem(sys.modules, 'usearch.index', None)
+    said, sink = [], None
+    sink = logger.add(lambda r: said.append(r.record['message']))
+    (tmp_path/'b.txt').write_text('and one more\n')
+    index, _ = update_index(tmp_path/'i', m)
+    logger.remove(sink)
+    assert any('rt_embedding[search]' in line for line in said), said
+    n = len(asked)
+    assert SemanticIndex.load(tmp_path/'i', m).search('and one more', 1)[0].entry['text'] == 'and one more' and len(asked) == n
 
 
 def test_damage_and_another_model_are_refused(model, tokenizer, notes, tmp_path):
     index = tmp_path/'my.index'
-    assert run('rt_search', '--input', notes, '--index', index, '--model', model)[0] == 0
+    assert here('--input', notes, '--index', index, '--model', model)[0] == 0
     assert not [p for p in index.rglob('*') if p.is_file() and p.read_bytes()[:1] == b'\x80']    # nothing looks like a pickle
     for name in sorted(p.relative_to(index) for p in index.rglob('*') if p.is_file()):
         shutil.copytree(index, tmp_path/'bad')
         data = bytearray((tmp_path/'bad'/name).read_bytes())
         data[len(data)//2] ^= 255
         (tmp_path/'bad'/name).write_bytes(data)
-        refused('rt_search', 'roses', '--index', tmp_path/'bad', contains='build it again') if name.name in ('header.json', 'vectors.npy') else None
+        refused('roses', '--index', tmp_path/'bad', contains='build it again') if name.name in ('header.json', 'vectors.npy') else None
         from rt_embedding.commands import InputError
         from rt_embedding.search import SemanticIndex
         with pytest.raises(InputError, match='build it again'): SemanticIndex.load(tmp_path/'bad')
@@ -114,8 +198,8 @@ def test_damage_and_another_model_are_refused(model, tokenizer, notes, tmp_path)
     code, _, err = run('rt_train_contrastive', '--pairs', model.parent/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir', tmp_path/'other', '--batch_size', 16,
                        '--max_steps', 2, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device', 'cpu', '--seed', 7)
     assert code == 0, err
-    refused('rt_search', 'roses', '--index', index, '--model', tmp_path/'other', contains='another model')
-    code, _, err = run('rt_search', '--index', index, '--update', '--model', tmp_path/'other')
+    refused('roses', '--index', index, '--model', tmp_path/'other', contains='another model')
+    code, _, err = here('--index', index, '--update', '--model', tmp_path/'other')
     assert code == 0 and '8 encoded' in err, err
     assert hits('Roses like sun and water.', '--index', index)[0]['score'] > 0.999                # the new model is remembered
 
@@ -127,7 +211,7 @@ def test_bad_input_is_one_line(model, notes, tmp_path):
     for flags, contains in ((['x', '--input', tmp_path/'none', '--index', tmp_path/'i'], 'nothing to index'), (['x', '--input', notes, '--index', tmp_path/'mine'], 'is no index'),
                             (['x', '--index', tmp_path/'nowhere'], '--input'), (['--update'], '--index'), ([' ', '--input', notes], 'empty'),
                             (['--input', notes, '--index', tmp_path/'i', '--serve', '--port', 70000], '70000')):
-        refused('rt_search', *flags, '--model', model, contains=contains)
+        refused(*flags, '--model', model, contains=contains)
 
 
 def test_the_python_environment(model, tmp_path, monkeypatch):
@@ -261,6 +345,35 @@ def test_a_person_searches_and_looks_around(browser, page):
     assert not errors(b), errors(b)
 
 
+def test_with_keys_and_buttons_only(browser, page):
+    "Everything a mouse can do: move the map, see all of it again, ask what is like an answer."
+    b = browser
+    b.open(page + '#q=roses')
+    b.wait('document.body.dataset.ready == "yes" && answer.hits.length == 8')
+    def press(key, code, text=''):
+        b.call('Input.dispatchKeyEvent', type='keyDown', key=key, windowsVirtualKeyCode=code, text=text)
+        b.call('Input.dispatchKeyEvent', type='keyUp', key=key, windowsVirtualKeyCode=code)
+    order = []
+    b.js('$("q").focus()')
+    for _ in range(40):                                                    # Tab reaches the answers and the map
+        press('Tab', 9)
+        order.append(b.js('document.activeElement.id || document.activeElement.textContent'))
+    assert order.index('what is like this?') < order.index('map') < order.index('in'), order
+    b.js('$("map").focus()')
+    press('+', 187, '+'), press('ArrowRight', 39), press('ArrowUp', 38)
+    assert b.js('[zoom, ...shift]') == [1.5, -40, 40]
+    press('0', 48, '0')
+    assert b.js('[zoom, ...shift]') == [1, 0, 0]
+    press('/', 191, '/')
+    assert b.js('document.activeElement.id') == 'q' and b.js('$("q").value') == 'roses'
+    wanted = b.js('answer.hits[3].text')
+    b.js('document.querySelectorAll("#hits button")[3].focus()')
+    press('Enter', 13, '\r')
+    b.wait('answer.hits.length && answer.hits[0].text == ' + json.dumps(wanted))
+    b.js('$("in").click()')
+    assert b.js('zoom') == 1.5
+
+
 def errors(b):
     "Exceptions, blocked scripts, failed requests."
     return [e for e in b.events if e['method'] in ('Runtime.exceptionThrown', 'Network.loadingFailed') or (e['method'] == 'Log.entryAdded' and e['params']['entry']['level'] == 'error'
@@ -300,13 +413,14 @@ def test_a_phone_and_a_dark_room(browser, page):
 
 def test_a_page_of_another_site_gets_nothing(browser, page):
     "A stranger's page on this machine asks the search page; and a name that points here is refused."
-    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
     class Stranger(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200); self.send_header('Content-Type', 'text/html'); self.end_headers()
             self.wfile.write(b'<p>hello</p>')
         def log_message(self, *args): pass
-    other = HTTPServer(('127.0.0.1', 0), Stranger)
+    other = ThreadingHTTPServer(('127.0.0.1', 0), Stranger)
+    other.daemon_threads = True
     threading.Thread(target=other.serve_forever, daemon=True).start()
     b = browser
     b.open(f'http://localhost:{other.server_port}/')

@@ -63,7 +63,7 @@ def test_one_sentence_a_line_each_once(dump, whole):
 
 
 def test_json_lines_give_the_same(dump, whole, tmp_path):
-    code, _, err = run('rt_corpus', 'wikipedia', '--files', *sorted(dump.glob('*.jsonl')), '--output', tmp_path/'c.txt', '--dedup_mb', 2)
+    code, err = said('wikipedia', '--files', *sorted(dump.glob('*.jsonl')), '--output', tmp_path/'c.txt', '--dedup_mb', 2)
     assert code == 0 and (tmp_path/'c.txt').read_bytes() == whole, err
 
 
@@ -92,10 +92,11 @@ def test_killed_twice_and_resumed_is_the_same_file(dump, whole, tmp_path, how):
 
 def test_max_sentences_and_another_setting(dump, whole, tmp_path):
     flags = ['wikipedia', '--files', *parquet(dump), '--output', tmp_path/'c.txt', '--dedup_mb', 2]
-    code, _, err = run('rt_corpus', *flags, '--max_sentences', 50)
+    code, _, err = run('rt_corpus', *flags, '--max_sentences', 50)      # stops early, and still ends politely: Arrow's threads once aborted here
     assert code == 0 and (tmp_path/'c.txt').read_bytes() == b''.join(whole.splitlines(True)[:50]), err
     (tmp_path/'c.txt.state').write_text(json.dumps(dict(settings=dict(files=[[p.name, p.stat().st_size] for p in parquet(dump)], language='de', max_sentences=0, dedup_mb=2))))
-    refused('rt_corpus', *flags, contains=['c.txt.state', "'de'"])
+    code, err = said(*flags)
+    assert code == 2 and 'c.txt.state' in err and "'de'" in err, err
 
 
 def test_bad_input_is_one_line(dump, tmp_path):
@@ -108,7 +109,8 @@ def test_bad_input_is_one_line(dump, tmp_path):
                             (['--max_sentences', -1], ['max_sentences', '-1']), (['--pairs', 'p.tsv'], 'pairs'), (['--dedup_mb', 0], 'dedup_mb')):
         code, err = said('wikipedia', *out, *(flags if '--files' in flags else ['--files', *parquet(dump), *flags]))
         assert code == 2 and all(c in err.splitlines()[-1] for c in ([contains] if isinstance(contains, str) else contains)), (flags, err)
-    refused('rt_corpus', dump/'whole.txt', '--max_sentences', 3, *out, contains='wikipedia')
+    code, err = said(dump/'whole.txt', '--max_sentences', 3, *out)
+    assert code == 2 and 'wikipedia' in err, err
     assert not (tmp_path/'out').exists() or not list((tmp_path/'out').iterdir())                  # no torso, no lock
 
 
@@ -149,7 +151,7 @@ def test_what_the_hub_is_asked_for(dump, tmp_path, monkeypatch):
 
 
 def test_memory_does_not_grow(tmp_path):
-    "Peak memory of the whole process over eight times the articles."
+    "Peak memory of the whole process over four times the articles."
     import pyarrow as pa
     import pyarrow.parquet as pq
     import subprocess
@@ -162,10 +164,10 @@ make_corpus('wikipedia', sys.argv[1], files=sys.argv[2:], dedup_mb=2)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 '''
     peaks = []
-    for n in (1, 8):
+    for n in (1, 4):
         (tmp_path/str(n)).mkdir()
         for k in range(n): pq.write_table(pa.Table.from_pylist(list(articles(2000, 2000*k))), tmp_path/str(n)/f'{k}.parquet', row_group_size=500)
         r = subprocess.run([sys.executable, '-c', code, tmp_path/f'{n}.txt', *sorted((tmp_path/str(n)).iterdir())], capture_output=True, text=True, env=ENV)
         assert r.returncode == 0, r.stderr
         peaks.append(int(r.stdout.split()[-1])/1024)
-    assert peaks[1] - peaks[0] < 15, peaks   # MiB; the text is 14 MB longer, its sentences as Python objects several times that
+    assert peaks[1] - peaks[0] < 10, peaks   # MiB; the text is 6 MB longer, its sentences as Python objects several times that
