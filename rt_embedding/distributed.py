@@ -90,9 +90,10 @@ def several(
     function,    # called without arguments in each process; what it returns is pickled
     n:int=2,     # processes
     timeout_s:float=300.,  # then those that still run are killed
-)->list:         # results by rank; an exception where one was raised, None where a process died
+    raising:bool=True,  # raise the first error of a process; False: it stands in the list
+)->list:         # results by rank; None where a process died
     "Run a function in a few forked processes that know of each other: for experiments and tests on the CPU."
-    import multiprocessing as mp, pickle, socket, time
+    import multiprocessing as mp, pickle, socket, time, traceback
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
@@ -102,20 +103,23 @@ def several(
         try:
             world('cpu')
             result = function()
-        except BaseException as e: result = e
-        pipe.send_bytes(pickle.dumps(result))
-    context, results, end = mp.get_context('fork'), [None]*n, time.monotonic() + timeout_s
+            error = None
+        except BaseException as e: result, error = e, traceback.format_exc()
+        pipe.send_bytes(pickle.dumps((result, error)))
+    context, results, errors, end = mp.get_context('fork'), [None]*n, [None]*n, time.monotonic() + timeout_s
     pipes = [context.Pipe(duplex=False) for _ in range(n)]
     processes = [context.Process(target=run, args=(rank, pipes[rank][1])) for rank in range(n)]
     for p in processes: p.start()
     for _, writer in pipes: writer.close()  # else a dead process would not be noticed
     for rank, (reader, _) in enumerate(pipes):
         try:
-            if reader.poll(max(0, end - time.monotonic())): results[rank] = pickle.loads(reader.recv_bytes())
+            if reader.poll(max(0, end - time.monotonic())): results[rank], errors[rank] = pickle.loads(reader.recv_bytes())
         except EOFError: pass  # it died without a word
     for p in processes:
         p.join(max(1, end - time.monotonic()))
         if p.is_alive(): p.kill()
+    for result, error in zip(results, errors):
+        if error and raising: raise result from RuntimeError(error)
     return results
 
 # %% ../nbs/05a_distributed.ipynb #d751f0cc

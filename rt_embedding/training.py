@@ -12,11 +12,14 @@ import ctypes, json, math, os, signal, sys, threading, time
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from .commands import InputError, atomic_file, atomic_folder, sha256_file
+from .distributed import (clip_gradients, load_optimizer, load_weights, main_first, peers, same_start, shard_blocks,
+                                      split_shards, sum_gradients, whole_model, whole_state, world)
 from .encoder import EmbeddingModel
 from .logging import TrainingLogger
 
@@ -46,6 +49,7 @@ class TrainingConfig:
     device:str = 'auto'                  # 'auto': cuda, else mps, else cpu
     precision:str = 'auto'               # 'fp32', 'bf16', or 'auto': bf16 on CUDA where it can
     compile:bool = False                 # torch.compile the blocks: minutes at the start, a little less work in each step
+    shard:bool = False                   # several processes: each keeps a part of the blocks (FSDP) instead of a copy
 
     def __post_init__(self):
         positive = dict(learning_rate=self.learning_rate, epochs=self.epochs, log_every=self.log_every, table_rate=self.table_rate,
@@ -59,6 +63,7 @@ class TrainingConfig:
             if not 0 <= getattr(self, k) < 1: raise InputError(f'{k} must be in [0, 1), got {getattr(self, k)}')
         if self.schedule not in SCHEDULES: raise InputError(f'schedule must be one of {", ".join(SCHEDULES)}, got {self.schedule!r}')
         if self.precision not in ('auto', 'fp32', 'bf16'): raise InputError(f"precision must be 'auto', 'fp32' or 'bf16', got {self.precision!r}")
+        if self.shard and self.compile: raise InputError('shard and compile do not go together: leave one of them out')
 
 # %% ../nbs/06c_training_loop.ipynb #9620538a
 def learning_rate_at(
@@ -90,9 +95,16 @@ class Objective:
     )->dict:        # name -> tensor (or None); a pure function of the seed, `epoch` and `index`
         raise NotImplementedError
 
+    def part(self,
+        epoch:int, index:int,  # as in `batch`
+        rank:int,    # which part, 0-based
+        size:int,    # of how many
+    )->dict:         # what one of several processes computes; `count` still says the terms of the whole batch
+        raise InputError(f'the objective {self.name} has no method `part`: train it in one process')
+
     def count(self,
-        batch:dict,  # from `batch`
-    )->int:          # terms that the loss averages over: labelled tokens, pairs
+        batch:dict,  # from `batch` or `part`
+    )->int:          # terms that the loss averages over: labelled tokens, pairs; of the whole batch
         raise NotImplementedError
 
     def tokens(self,
@@ -144,7 +156,7 @@ def parameter_groups(
     groups = [dict(params=[p for n, p in named if p.dim() >= 2 and p is not table], weight_decay=config.weight_decay, rate=1.),
               dict(params=[p for n, p in named if p is table], weight_decay=config.weight_decay, rate=config.table_rate),
               dict(params=[p for n, p in named if p.dim() < 2], weight_decay=0., rate=1.)]
-    return [g for g in groups if g['params']]
+    return [g | dict(params=ps) for g in groups for ps in split_shards(g['params']) if ps]
 
 # %% ../nbs/06c_training_loop.ipynb #ab7ac399
 def choose_device(
@@ -152,7 +164,7 @@ def choose_device(
 )->torch.device:      # where to compute
     "The fastest device that is there."
     if name == 'auto':
-        name = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
+        name = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() and world(name).size == 1 else 'cpu'
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -164,9 +176,9 @@ def _autocast(device, precision):
     if precision == 'auto': precision = 'bf16' if device.type == 'cuda' and torch.cuda.is_bf16_supported() else 'fp32'
     return torch.autocast(device.type, torch.bfloat16) if precision == 'bf16' else nullcontext()
 
-def _seed_step(seed, step):
-    "Every step gets random numbers of its own, so none need to be saved."
-    torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
+def _seed_step(seed, step, *rank):
+    "Every step (of every process) gets random numbers of its own, so none need to be saved."
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, *rank]).generate_state(1, np.uint64)[0] >> 1))
 
 def _to(batch, device):
     return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
@@ -273,11 +285,13 @@ def train(
     if resume not in ('auto', 'never'): raise InputError(f"resume must be 'auto' or 'never', got {resume!r}")
     run = Path(output_dir)
     run.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run/'.lock')  # the operating system frees it when a process dies
-    try: lock.acquire(timeout=0)
-    except Timeout: raise InputError(f'{run} is in use by another training: wait for it or choose another folder') from None
+    lock, w = FileLock(run/'.lock'), world(config.device)  # the operating system frees the lock when a process dies
+    def lock_it():
+        try: lock.acquire(timeout=0)
+        except Timeout: raise InputError(f'{run} is in use by another training: wait for it or choose another folder') from None
+    main_first(lock_it, others=lambda: None)
     try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        with (peers() if w.size > 1 else nullcontext()), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             return _Run(model, objective, config, run, resume, run_config or {}, callback, progress).go()
     finally: lock.release()
 
@@ -287,51 +301,69 @@ class _Run:
     def __init__(self, model, objective, config, run, resume, run_config, callback, progress):
         self.model, self.objective, self.config, self.run, self.callback = model, objective, config, run, callback
         self.device = choose_device(config.device)
+        self.world, self.asked = world(config.device), False
         model.to(self.device)
+        same_start(model)
+        if config.shard: shard_blocks(model)
         self.optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate,
                                            betas=(config.beta1, config.beta2), fused=True)
         batches = objective.n_batches(0)
         if batches < 1: raise InputError('there is not a single batch to train on: lower batch_size or give more text')
         self.steps_per_epoch = math.ceil(batches/config.gradient_accumulation_steps)
         self.total = config.max_steps or config.epochs*self.steps_per_epoch
-        self.state = dict(step=0, tokens=0, positions=0, loss_sum=0., loss_steps=0, skipped=0, bad_in_a_row=0, best_loss=None, best_step=None, last={})
+        self.state = dict(step=0, tokens=0, positions=0, loss_sum=0., loss_steps=0, skipped=0, bad_in_a_row=0, best_loss=None, best_step=None, last={},
+                          processes=self.world.size)
         settings = dict(objective=objective.name, model=asdict(model.config), training=asdict(config), data=run_config)
         self._start(resume, settings)
-        self.logger = TrainingLogger(run/'logs', objective.name, resume_step=self.state['step'], progress=progress, total_steps=self.total)
+        self.logger = _Silent()
+        if self.world.main: self.logger = TrainingLogger(run/'logs', objective.name, resume_step=self.state['step'], progress=progress, total_steps=self.total)
         if self.state['step'] == 0: self.logger.log_config(settings)
         else: self.logger.log_info(f"going on at step {self.state['step']:,} of {self.total:,}")
+        if self.state.get('processes', 1) != self.world.size:
+            self.logger.log_warning(f"{self.state.get('processes', 1)} processes so far, {self.world.size} now: the same batches in the same order, but no longer the same bits")
+        self.state['processes'] = self.world.size
 
     def _start(self, resume, settings):
-        "Begin, or load the newest checkpoint."
-        found = checkpoints(self.run)
-        if found and resume == 'never': raise InputError(f'{self.run} holds a run already: go on with it (resume auto) or choose another folder')
-        if found: _check_same_run(self.run/'config.json', settings)
-        folder, state = newest_checkpoint(self.run) if found else (None, None)
-        if folder is not None:
-            saved = EmbeddingModel.from_pretrained(folder)
-            self.model.load_state_dict(saved.state_dict())
-            try: self.optimizer.load_state_dict(torch.load(folder/'optimizer.pt', map_location=self.device, weights_only=True))
-            except Exception as e: raise InputError(f'{folder/"optimizer.pt"} cannot be read: {e}') from e
-            self.state |= state
-        else:
-            with atomic_file(self.run/'config.json') as f: json.dump(settings, f, indent=1)
+        "Begin, or load the newest checkpoint; rank 0 decides which, all read it."
+        def choose():
+            found = checkpoints(self.run)
+            if found and resume == 'never': raise InputError(f'{self.run} holds a run already: go on with it (resume auto) or choose another folder')
+            if found: _check_same_run(self.run/'config.json', settings)
+            folder, state = newest_checkpoint(self.run) if found else (None, None)
+            if folder is None:
+                with atomic_file(self.run/'config.json') as f: json.dump(settings, f, indent=1)
+            return folder and folder.name, state
+        name, state = main_first(choose)
+        if name is None: return
+        folder = self.run/'checkpoints'/name
+        load_weights(self.model, EmbeddingModel.from_pretrained(folder).state_dict())
+        try: load_optimizer(self.optimizer, torch.load(folder/'optimizer.pt', map_location=self.device, weights_only=True))
+        except Exception as e: raise InputError(f'{folder/"optimizer.pt"} cannot be read: {e}') from e
+        self.state |= state
 
     def _batches(self, step):
         epoch, i = divmod(step, self.steps_per_epoch)
         n, k = self.objective.n_batches(epoch), self.config.gradient_accumulation_steps
-        return epoch, [self.objective.batch(epoch, j) for j in range(i*k, min((i + 1)*k, n))]
+        w, o = self.world, self.objective
+        return epoch, [o.batch(epoch, j) if w.size == 1 else o.part(epoch, j, w.rank, w.size) for j in range(i*k, min((i + 1)*k, n))]
 
     def _step(self):
-        "One optimiser step; returns the loss, or None when it was skipped."
-        s, c = self.state, self.config
-        _seed_step(c.seed, s['step'])
+        "One optimiser step, taken by all processes together."
+        s, c, w = self.state, self.config, self.world
+        _seed_step(c.seed, s['step'], *([w.rank] if w.size > 1 else []))
         lr = learning_rate_at(s['step'], self.total, c)
         for g in self.optimizer.param_groups: g['lr'] = lr*g['rate']
         epoch, batches = self._batches(s['step'])
-        for k in ('tokens', 'positions'): s[k] += sum(getattr(self.objective, k)(b) for b in batches)
+        tokens, positions = (sum(getattr(self.objective, k)(b) for b in batches) for k in ('tokens', 'positions'))
         with _autocast(self.device, c.precision): loss = self.objective.backward(self.model, [_to(b, self.device) for b in batches])
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), c.max_grad_norm or math.inf)
-        loss, norm = torch.stack((loss.to(norm.dtype), norm)).tolist()  # the only place where the loop waits for the device
+        if w.size > 1:
+            mine = torch.tensor([0., tokens, positions, bool(self.stop.asked)], dtype=torch.float64, device=self.device)
+            mine[0] = loss
+            loss, tokens, positions, self.asked = sum_gradients(self.model.parameters(), mine)
+            tokens, positions, self.asked = int(tokens), int(positions), bool(self.asked)
+        s['tokens'], s['positions'] = s['tokens'] + tokens, s['positions'] + positions
+        norm = clip_gradients(self.model.parameters(), c.max_grad_norm or math.inf)
+        loss, norm = torch.stack((loss.to(norm.dtype), norm)).tolist()  # in one process the only place where the loop waits for the device
         finite = math.isfinite(loss) and math.isfinite(norm)
         if finite: self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -344,25 +376,34 @@ class _Run:
         c, s, started, mark = self.config, self.state, time.perf_counter(), (time.perf_counter(), self.state['tokens'])
         evaluations, self.model_training = {}, self.model.training
         try:
-            with graceful_stop() as stop, kept_memory(), compiled(self.model, c.compile):
+            with graceful_stop() as self.stop, kept_memory(), compiled(self.model, c.compile):
                 self.model.train()
-                while s['step'] < self.total and not stop.asked:
+                while s['step'] < self.total and not self._stopping():
                     epoch, lr, norm = self._step()
                     step = s['step']
                     if s['bad_in_a_row'] >= c.max_bad_steps: self._give_up()
                     if step % c.log_every == 0 or step == self.total: mark = self._log(epoch, lr, norm, mark)
                     end = step == self.total
                     if end or step % (c.eval_every or self.steps_per_epoch) == 0: evaluations = self._evaluate(epoch)
-                    if end or stop.asked or step % (c.save_every or self.steps_per_epoch) == 0: self._save()
+                    if end or self._stopping() or step % (c.save_every or self.steps_per_epoch) == 0: self._save()
             if s['step'] < self.total:
-                self.logger.log_warning(f"{stop.asked}: stopped at step {s['step']:,} of {self.total:,}, everything is saved; the same command goes on from here")
+                self.logger.log_warning(f"{self.stop.asked}: stopped at step {s['step']:,} of {self.total:,}, everything is saved; the same command goes on from here")
                 raise KeyboardInterrupt
-            if not (self.run/'last').exists() or evaluations: self.model.save_pretrained(self.run/'last')
+            if main_first((self.run/'last').exists) is False or evaluations: self._keep('last')
         finally:
             self.logger.close()
             self.model.train(self.model_training)
         return dict(steps=s['step'], tokens=s['tokens'], elapsed_s=time.perf_counter() - started, skipped_steps=s['skipped'],
                     best_step=s['best_step'], best_val_loss=s['best_loss'], last=s['last'], run=str(self.run))
+
+    def _stopping(self):
+        "Shall we stop? Several processes agree on it within a step, so that none waits for one that has left."
+        return self.stop.asked if self.world.size == 1 else self.asked
+
+    def _keep(self, name):
+        "Save the model as `best` or `last`."
+        model = whole_model(self.model)
+        main_first(lambda: model.save_pretrained(self.run/name), others=lambda: None)
 
     def _log(self, epoch, lr, norm, mark):
         s, now = self.state, time.perf_counter()
@@ -372,31 +413,39 @@ class _Run:
         if s['skipped']: record['skipped_steps'] = s['skipped']
         record |= self.objective.metrics(self.model)
         self.logger.log_train_step(**record)
-        if self.callback: self.callback('train', record)
+        if self.callback and self.world.main: self.callback('train', record)
         s['loss_sum'], s['loss_steps'] = 0., 0
         return now, s['tokens']
 
     def _evaluate(self, epoch):
         s = self.state
+        def validate():
+            with torch.inference_mode(), _autocast(self.device, self.config.precision): return self.objective.evaluate(self.model)
         self.model.eval()
-        with torch.inference_mode(), _autocast(self.device, self.config.precision): metrics = self.objective.evaluate(self.model)
+        own = validate() if self.config.shard else None  # sharded blocks need every process
+        metrics = main_first(validate if own is None else lambda: own)
         self.model.train()
         self.logger.log_validation(step=s['step'], epoch=epoch, **metrics)
-        if self.callback: self.callback('validation', dict(step=s['step'], **metrics))
+        if self.callback and self.world.main: self.callback('validation', dict(step=s['step'], **metrics))
         s['last'] = metrics
         if math.isfinite(metrics['val_loss']) and (s['best_loss'] is None or metrics['val_loss'] < s['best_loss']):
             s['best_loss'], s['best_step'] = metrics['val_loss'], s['step']
-            self.model.save_pretrained(self.run/'best')
+            self._keep('best')
         return metrics
 
     def _save(self):
-        folder = save_checkpoint(self.model, self.optimizer, self.state, self.run, self.config.keep_checkpoints)
-        self.logger.log_checkpoint(step=self.state['step'], path=folder.relative_to(self.run).as_posix())
+        model, state = whole_model(self.model), whole_state(self.optimizer)
+        write = lambda: save_checkpoint(model, SimpleNamespace(state_dict=lambda: state), self.state, self.run, self.config.keep_checkpoints).name
+        self.logger.log_checkpoint(step=self.state['step'], path=f'checkpoints/{main_first(write)}')
 
     def _give_up(self):
         last = checkpoints(self.run)
         raise InputError(f"the loss was not finite in {self.state['bad_in_a_row']} steps in a row (step {self.state['step']}): lower learning_rate "
                          f"or max_grad_norm; the last good checkpoint is {last[-1] if last else 'none yet'}")
+
+class _Silent:
+    "The logger of the processes that do not write."
+    def __getattr__(self, name): return lambda *args, **fields: None
 
 # %% ../nbs/06c_training_loop.ipynb #017f5e1f
 @contextmanager
