@@ -211,7 +211,7 @@ def shard_blocks(
     if not len(model.blocks): raise InputError('shard divides the blocks, and this model has none: leave it out')
     mesh = init_device_mesh(model.device.type, (w.size,))
     for block in model.blocks:
-        fully_shard(block, mesh=mesh)
+        fully_shard(block, mesh=mesh, reshard_after_forward=True)  # also when no backward follows, as in a validation
         block.set_gradient_divide_factor(1.0)
         block.set_force_sum_reduction_for_comms(True)  # gloo knows sums only
 

@@ -420,7 +420,8 @@ class _Run:
     def _evaluate(self, epoch):
         s = self.state
         def validate():
-            with torch.inference_mode(), _autocast(self.device, self.config.precision): return self.objective.evaluate(self.model)
+            quiet = torch.no_grad if self.config.shard else torch.inference_mode  # FSDP reuses its buffers in training
+            with quiet(), _autocast(self.device, self.config.precision): return self.objective.evaluate(self.model)
         self.model.eval()
         own = validate() if self.config.shard else None  # sharded blocks need every process
         metrics = main_first(validate if own is None else lambda: own)
