@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from .commands import InputError, command, require
 from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards
+from .distributed import gather, main_first, world
 from .encoder import EmbeddingModel
 from .mlm import model_sizes
 from .pairs import PairTable, check_distinct, draw_batches, load_pairs, pack_texts, piece_size, split_pairs
@@ -35,8 +36,10 @@ def info_nce(
     temperature=0.05,    # positive number or 0-dim tensor that divides the cosines
     hard:Tensor|None=None,  # `(M,E)` unit vectors of hard negatives; every first text must reject all of them
     same:Tensor|None=None,  # `(B,B+M)` bool, True = equal text, so not a negative; see `same_text`
-)->Tensor:               # `(B,)` loss of each pair in nats, mean of both directions
+    part:tuple|None=None,   # (first, last) pairs that ask, of several processes each its own; then `same` holds their rows
+)->Tensor:               # `(B,)` loss of each (asking) pair in nats, mean of both directions
     "Find your partner in the batch: symmetric InfoNCE (van den Oord et al. 2018, equation 4)."
+    if part: return _info_nce_part(a, b, temperature, hard, same, *part)
     scores = a @ (b if hard is None else torch.cat([b, hard])).T / temperature   # (B,B+M)
     if same is not None: scores = scores.masked_fill(same, -math.inf)
     own = torch.arange(len(a), device=a.device)
@@ -44,16 +47,28 @@ def info_nce(
     back = F.cross_entropy(scores[:, :len(a)].T, own, reduction='none')          # partners look for the first texts
     return (forth + back)/2
 
+def _info_nce_part(a, b, temperature, hard, same, first, last):
+    "The same for some of the pairs, against all candidates."
+    own = torch.arange(first, last, device=a.device)
+    forth = a[first:last] @ (b if hard is None else torch.cat([b, hard])).T / temperature   # (part,B+M)
+    back = b[first:last] @ a.T / temperature                                                # (part,B)
+    if same is not None: forth, back = forth.masked_fill(same, -math.inf), back.masked_fill(same[:, :len(a)], -math.inf)
+    return (F.cross_entropy(forth, own, reduction='none') + F.cross_entropy(back, own, reduction='none'))/2
+
 # %% ../nbs/08_contrastive_learning.ipynb #b157e025
 def same_text(
     a:Tensor,             # `(B,)` int64, `text_hash` of the first texts
     b:Tensor,             # `(B,)` of their partners
     hard:Tensor|None=None,  # `(M,)` of the hard negatives
-)->Tensor:                # `(B,B+M)` bool, True = this candidate must not count as a negative; the diagonal is False
+    part:slice=slice(None),  # the asking pairs
+)->Tensor:                # `(B,B+M)` bool, True = this candidate must not count as a negative; a pair and itself: False
     "Which candidates belong to a pair that shares a text with the asking pair?"
-    same = (a[:, None] == a) | (b[:, None] == b) | (a[:, None] == b) | (b[:, None] == a)   # also chains: 1-2, 2-3
-    if hard is not None: same = torch.cat([same, (a[:, None] == hard) | (b[:, None] == hard)], 1)
-    return same.fill_diagonal_(False)
+    p, q = a[part, None], b[part, None]
+    same = (p == a) | (q == b) | (p == b) | (q == a)   # also chains: 1-2, 2-3
+    if hard is not None: same = torch.cat([same, (p == hard) | (q == hard)], 1)
+    own = torch.arange(len(a))[part]
+    same[torch.arange(len(own)), own] = False
+    return same
 
 # %% ../nbs/08_contrastive_learning.ipynb #42f86cc7
 def partner_rank(
@@ -102,10 +117,11 @@ def nested_loss(
     temperature,          # positive number or 0-dim tensor
     hard:Tensor|None=None, same:Tensor|None=None,  # as in `info_nce`
     widths:tuple=(),      # prefixes to train besides the whole width
+    part:tuple|None=None,  # as in `info_nce`
 )->Tensor:                # `(B,)` nats, mean over the widths
     "InfoNCE for every prefix, each made unit length again."
     cut = lambda v, w: v if v is None or w == v.shape[1] else F.normalize(v[:, :w], dim=-1)
-    losses = [info_nce(cut(a, w), cut(b, w), temperature, cut(hard, w), same) for w in (*widths, a.shape[1])]
+    losses = [info_nce(cut(a, w), cut(b, w), temperature, cut(hard, w), same, part) for w in (*widths, a.shape[1])]
     return torch.stack(losses).mean(0)
 
 def parse_widths(
@@ -201,17 +217,24 @@ class ContrastiveObjective(Objective):
 
     def batch(self, epoch, index): return self._make(self._batches(epoch)[index])
 
-    def _make(self, rows):
-        "Everything about some pairs that the model needs."
-        a, b, hard = self.table.pairs[rows].T
-        hard = hard[hard >= 0]
-        texts = np.concatenate([a, b, hard])
-        piece = self.chunk_size or piece_size(len(texts))
-        key = lambda t: torch.from_numpy(self.table.keys[t])
-        return dict(pack_texts(self.table.texts, texts, self.context_window, piece), n_pairs=len(rows),
-                    same=same_text(key(a), key(b), key(hard) if len(hard) else None))
+    def part(self, epoch, index, rank, size): return self._make(self._batches(epoch)[index], rank, size)
 
-    def count(self, batch): return batch['n_pairs']
+    def _make(self, rows, rank=0, size=1):
+        "Everything about some pairs that the model needs; of several processes each encodes its part of the texts."
+        if size > len(rows): raise InputError(f'a batch of {len(rows)} pairs cannot be shared by {size} processes: raise batch_size, or start fewer')
+        a, b, hard = self.table.pairs[rows].T
+        cuts = [len(rows)*r//size for r in range(size + 1)]
+        shares = [(stop - start, int((hard[start:stop] >= 0).sum())) for start, stop in zip(cuts, cuts[1:])]  # pairs, hard negatives of each process
+        mine = slice(cuts[rank], cuts[rank + 1])
+        texts = np.concatenate([a[mine], b[mine], hard[mine][hard[mine] >= 0]])
+        sizes = [2*pairs + negatives for pairs, negatives in shares]
+        piece = self.chunk_size or piece_size(max(sizes))
+        n_pieces = 0 if size == 1 else min(min(sizes), math.ceil(max(sizes)/piece))  # equal everywhere: FSDP counts on it
+        hard, key = hard[hard >= 0], lambda t: torch.from_numpy(self.table.keys[t])
+        return dict(pack_texts(self.table.texts, texts, self.context_window, piece, n_pieces), n_pairs=shares[rank][0], n_terms=len(rows),
+                    same=same_text(key(a), key(b), key(hard) if len(hard) else None, mine), **(dict(shares=shares, part=(mine.start, mine.stop)) if size > 1 else {}))
+
+    def count(self, batch): return batch['n_terms']
     def tokens(self, batch): return batch['n_tokens']
     def positions(self, batch): return sum(ids.numel() for ids, _ in self._pieces(batch))
 
@@ -226,8 +249,14 @@ class ContrastiveObjective(Objective):
 
     def _loss_of(self, model, batch, vectors):
         with torch.autocast(vectors.device.type, enabled=False):  # cosines over a small temperature need 32 bits
-            a, b, hard = self._sides(vectors, batch)
-            return nested_loss(a, b, model.temperature, hard, batch['same'], self.widths).sum()
+            a, b, hard = self._sides(vectors, batch) if 'shares' not in batch else self._all_sides(vectors, batch)
+            return nested_loss(a, b, model.temperature, hard, batch['same'], self.widths, batch.get('part')).sum()
+
+    def _all_sides(self, vectors, batch):
+        "The same for the vectors of all processes, gathered in one message."
+        everybody = gather(vectors[batch['place']].float(), [2*n + m for n, m in batch['shares']]).split([k for n, m in batch['shares'] for k in (n, n, m)])
+        a, b, hard = (torch.cat(everybody[k::3]) for k in range(3))
+        return a, b, hard if len(hard) else None
 
     def loss(self, model, batch): return self._loss_of(model, batch, self._embed(model, batch))
 
@@ -346,15 +375,17 @@ def train_contrastive(
     precision:str='auto',                 # auto, fp32, bf16
     compile:bool=False,                   # torch.compile the blocks: for long runs
     tensorboard:bool=False,               # also write the figures to <output_dir>/tensorboard
+    shard:bool=False,                     # started by torchrun: each process keeps a part of the blocks (FSDP)
 ):
     "Train embeddings on pairs of texts that belong together."
     config = TrainingConfig(
         learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, schedule=schedule,
         gradient_accumulation_steps=gradient_accumulation_steps, warmup_share=warmup_share, max_grad_norm=max_grad_norm,
         table_rate=table_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
-        precision=precision, compile=compile)
+        precision=precision, compile=compile, shard=shard)
     check_start(start)
     choose_device(device)
+    main = world(device).main
     files = [pairs] if isinstance(pairs, (str, Path)) else list(pairs)
     if weights and len(weights) != len(files):
         raise InputError(f'{len(weights)} weights for {len(files)} pair files: give one each')
@@ -366,11 +397,12 @@ def train_contrastive(
     objective = ContrastiveObjective(
         sources, m.tokenizer, m.config.context_window, batch_size, dict(zip(sources, weights or [])), one_source,
         validation_split, candidates, chunk_size, widths, seed)
-    if not model and start == 'spectral' and not checkpoints(output_dir):
-        counted = spectral_start(m, build_shards(corpus, m.tokenizer, Path(output_dir)/'shards') if corpus else objective.table.texts, seed=seed)
-        print(f"neighbours counted in {counted['tokens']:,} tokens: {counted['tokens_seen']:,} of {counted['vocab_size']:,} vectors start from counts")
+    if not model and start == 'spectral' and main_first(lambda: not checkpoints(output_dir)):
+        count = lambda: spectral_start(m, build_shards(corpus, m.tokenizer, Path(output_dir)/'shards') if corpus else objective.table.texts, seed=seed)
+        counted = main_first(count, others=dict)  # rank 0 counts, the loop gives its table to the others
+        if main: print(f"neighbours counted in {counted['tokens']:,} tokens: {counted['tokens_seen']:,} of {counted['vocab_size']:,} vectors start from counts")
     n, held_out = len(objective.train_rows), len(objective.validation_rows)
-    print(f'{n:,} pairs to learn from, {held_out:,} to judge by '
+    if main: print(f'{n:,} pairs to learn from, {held_out:,} to judge by '
           f'({len(objective.table) - n - held_out:,} left out because they share a text with these); '
           f'{len(objective._batches(0)[0])} a batch, {objective.n_batches(0):,} batches an epoch')
     result = train(m, objective, config, output_dir, resume,
@@ -378,7 +410,7 @@ def train_contrastive(
                         batch_size=batch_size, chunk_size=chunk_size, matryoshka=widths, validation_split=validation_split,
                         candidates=candidates, one_source=one_source, temperature_init=temperature_init),
                    callback=tracker(output_dir, tensorboard))
-    if last := result['last']:
+    if main and (last := result['last']):
         print(f"partner first among {last['candidates']}: {last['val_accuracy']:.1%} (MRR {last['val_mrr']:.3f}); "
               f"validation loss {last['val_loss']:.3f} nats, temperature {last['temperature']:.3f}; model in {Path(output_dir)/'best'}")
     return result

@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 from .commands import InputError, command
 from .cooccurrence import check_start, spectral_start
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
+from .distributed import main_first, world
 from .encoder import PRESETS, EmbeddingModel
 from .linear import linear
 from .masking import IGNORE, MaskingStrategy, batch_generator, mask_tokens
@@ -64,7 +65,7 @@ class _HeadLoss(Function):
                 d_hidden[i:i+chunk] = linear(p, weight.T)
                 part = linear(p.T, h.T).to(table.dtype)
                 d_table = part if d_table is None else d_table.add_(part)
-        if d_table is None: d_table = torch.zeros_like(table)  # nothing was hidden
+        if d_table is None: d_table = torch.zeros_like(table)  # a process may have drawn no hidden word
         ctx.save_for_backward(d_hidden, d_bias)
         ctx.d_table, ctx.carrier = d_table, carrier
         return loss
@@ -116,14 +117,19 @@ class MLMObjective(Objective):
     def batch(self, epoch, index):
         return self._make(self.rows[self.plan.rows(epoch, index)], batch_generator(self.seed, epoch, index))
 
-    def _make(self, rows, generator):
+    def part(self, epoch, index, rank, size):
+        return self._make(self.rows[self.plan.rows(epoch, index)], batch_generator(self.seed, epoch, index), rank, size)
+
+    def _make(self, rows, generator, rank=0, size=1):
         token_ids, mask = make_batch(self.shards, rows, self.context_window)
         inputs, labels = mask_tokens(token_ids, self.vocab_size, self.strategy, generator, mask)
-        chosen = (labels.view(-1) != IGNORE).nonzero()[:, 0]
-        return dict(inputs=inputs, mask=mask, chosen=chosen, targets=labels.view(-1)[chosen],
+        n_terms = int((labels != IGNORE).sum())
+        if size > 1: inputs, labels, mask = _cut(inputs, labels, mask, len(rows)*rank//size, len(rows)*(rank + 1)//size)
+        chosen = (labels.reshape(-1) != IGNORE).nonzero()[:, 0]
+        return dict(inputs=inputs, mask=mask, chosen=chosen, targets=labels.reshape(-1)[chosen], n_terms=n_terms,
                     n_tokens=inputs.numel() if mask is None else int(mask.sum()))
 
-    def count(self, batch): return batch['targets'].numel()
+    def count(self, batch): return batch['n_terms']
     def tokens(self, batch): return batch['n_tokens']
     def positions(self, batch): return batch['inputs'].numel()
 
@@ -146,6 +152,15 @@ class MLMObjective(Objective):
             hits += int((logits.argmax(-1) == b['targets']).sum())
             n += self.count(b)
         return dict(val_loss=loss/max(1, n), perplexity=math.exp(min(50, loss/max(1, n))), masked_accuracy=hits/max(1, n))
+
+def _cut(inputs, labels, mask, start, stop):
+    "Some rows of a masked batch, no wider than the longest of them needs."
+    if start == stop: return inputs[:1], torch.full_like(labels[:1], IGNORE), None if mask is None else mask[:1]  # nothing to guess, but all processes take part
+    inputs, labels = inputs[start:stop], labels[start:stop]
+    if mask is None: return inputs, labels, None
+    width = int(mask[start:stop].sum(1).max())
+    mask = mask[start:stop, :width]
+    return inputs[:, :width].contiguous(), labels[:, :width].contiguous(), None if bool(mask.all()) else mask.contiguous()
 
 # %% ../nbs/07_mlm_training.ipynb #68dc85aa
 def model_sizes(
@@ -188,6 +203,7 @@ def train_mlm(
     device:str='auto',                        # auto, cpu, cuda, mps
     precision:str='auto',                     # auto, fp32, bf16
     compile:bool=False,                       # torch.compile the blocks: for long runs
+    shard:bool=False,                         # started by torchrun: each process keeps a part of the blocks (FSDP)
     start:str='random',                       # token vectors begin random, or as counts of neighbours (spectral)
     tensorboard:bool=False,                   # also write the figures to <output_dir>/tensorboard
     shards:str='',                            # folder of the tokenised corpus; '': <output_dir>/shards
@@ -198,7 +214,7 @@ def train_mlm(
                         n_layers=n_layers, n_heads=n_heads, dropout=dropout)
     config = TrainingConfig(learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, warmup_share=warmup_share,
         gradient_accumulation_steps=gradient_accumulation_steps, schedule=schedule, max_grad_norm=max_grad_norm, eval_every=eval_every,
-        save_every=save_every, log_every=log_every, seed=seed, device=device, precision=precision, compile=compile)
+        save_every=save_every, log_every=log_every, seed=seed, device=device, precision=precision, compile=compile, shard=shard)
     check_start(start)
     choose_device(device)
     if not 0 < validation_split < 1: raise InputError(f'validation_split must lie between 0 and 1, got {validation_split}')
@@ -206,18 +222,19 @@ def train_mlm(
     torch.manual_seed(seed)
     model = EmbeddingModel(len(tok), tokenizer=tok, is_masked_language=True, **sizes)
     BatchPlan([1], batch_size, model.config.context_window, seed, max_tokens or None)  # complains, if at all, before anything is written
-    data = build_shards(corpus, tok, shards or Path(output_dir)/'shards')
-    if start == 'spectral' and not checkpoints(output_dir): spectral_start(model, data, seed=seed)
+    main, folder = world(device).main, shards or Path(output_dir)/'shards'
+    data = main_first(lambda: build_shards(corpus, tok, folder), others=lambda: TokenShards(folder))
+    if start == 'spectral' and main_first(lambda: not checkpoints(output_dir)): main_first(lambda: spectral_start(model, data, seed=seed), others=lambda: None)
     rows, validation_rows = train_validation_split(len(data), validation_split, seed)
     objective = MLMObjective(data, len(tok), rows, validation_rows, batch_size, model.config.context_window, strategy, seed, max_tokens)
-    print(f'{len(rows):,} sentences to learn from, {len(validation_rows):,} to judge by; '
+    if main: print(f'{len(rows):,} sentences to learn from, {len(validation_rows):,} to judge by; '
           f'{sum(p.numel() for p in model.parameters()):,} parameters; {objective.plan.padding_share(0):.1%} padding')
     result = train(model, objective, config, output_dir, resume,
                    dict(tokenizer_sha256=tok.sha256, n_sentences=len(data), n_tokens=data.n_tokens, batch_size=batch_size,
                         max_tokens=max_tokens, validation_split=validation_split, masking=asdict(strategy), start=start),
                    callback=tracker(output_dir, tensorboard))
     last = result['last']
-    if last: print(f"validation loss {last['val_loss']:.3f} nats, perplexity {last['perplexity']:.1f}, masked accuracy {last['masked_accuracy']:.1%}; "
+    if last and main: print(f"validation loss {last['val_loss']:.3f} nats, perplexity {last['perplexity']:.1f}, masked accuracy {last['masked_accuracy']:.1%}; "
                    f"model in {Path(output_dir)/'best'}")
     return result
 

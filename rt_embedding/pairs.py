@@ -230,15 +230,16 @@ def pack_texts(
     rows:np.ndarray,      # `(N,)` numbers of texts
     context_window:int,   # longest row, BOS and EOS counted
     piece:int,            # texts a piece
+    n_pieces:int=0,       # instead: exactly so many pieces (several processes must agree on it)
 )->dict:                  # `token_ids_0`, `mask_0`, ... pieces; `place` `(N,)` where each text went; `n_pieces`, `n_tokens`
     "Sort by length, cut into pieces, pad each piece to its own longest text."
     order = np.argsort(texts.lengths[rows], kind='stable')
-    packed, starts = {}, range(0, len(order), piece)
-    for k, i in enumerate(starts):
-        packed[f'token_ids_{k}'], packed[f'mask_{k}'] = make_batch(texts, rows[order[i:i + piece]], context_window)
+    packed, pieces = {}, np.array_split(order, n_pieces) if n_pieces else [order[i:i + piece] for i in range(0, len(order), piece)]
+    for k, some in enumerate(pieces):
+        packed[f'token_ids_{k}'], packed[f'mask_{k}'] = make_batch(texts, rows[some], context_window)
     place = torch.from_numpy(np.argsort(order, kind='stable'))
     n_tokens = int((np.minimum(texts.lengths[rows], context_window - 2) + 2).sum())
-    return dict(packed, place=place, n_pieces=len(starts), n_tokens=n_tokens)
+    return dict(packed, place=place, n_pieces=len(pieces), n_tokens=n_tokens)
 
 # %% ../nbs/07a_pairs.ipynb #badb7aba
 def draw_batches(

@@ -9,15 +9,18 @@ __all__ = ['SCHEDULES', 'MAX_CHECKPOINT_BYTES', 'TrainingConfig', 'learning_rate
 
 # %% ../nbs/06c_training_loop.ipynb #bd5f37c0
 import ctypes, json, math, os, shutil, signal, sys, threading, time, zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from .commands import (InputError, atomic_file, atomic_folder, command_line, make_folders, os_reason, plain_file, read_json,
                                    remove_empty, sha256_file, tidy)
+from .distributed import (clip_gradients, load_optimizer, load_weights, main_first, peers, same_start, shard_blocks,
+                                      split_shards, sum_gradients, whole_model, whole_state, world)
 from .encoder import EmbeddingModel
 from .linear import PRECISIONS, autocast
 from .logging import TrainingLogger, read_metrics
@@ -48,6 +51,7 @@ class TrainingConfig:
     device:str = 'auto'                  # 'auto': cuda, else mps, else cpu
     precision:str = 'auto'               # 'fp32', 'bf16', or 'auto': bf16 where the hardware multiplies it and the model is wide enough
     compile:bool = False                 # torch.compile the blocks: minutes at the start, a little less work in each step
+    shard:bool = False                   # several processes: each keeps a part of the blocks (FSDP) instead of a copy
 
     def __post_init__(self):
         positive = dict(learning_rate=self.learning_rate, epochs=self.epochs, log_every=self.log_every, table_rate=self.table_rate,
@@ -61,6 +65,7 @@ class TrainingConfig:
             if not 0 <= getattr(self, k) < 1: raise InputError(f'{k} must be in [0, 1), got {getattr(self, k)}')
         if self.schedule not in SCHEDULES: raise InputError(f'schedule must be one of {", ".join(SCHEDULES)}, got {self.schedule!r}')
         if self.precision not in PRECISIONS: raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        if self.shard and self.compile: raise InputError('shard and compile do not go together: leave one of them out')
 
 # %% ../nbs/06c_training_loop.ipynb #9620538a
 def learning_rate_at(
@@ -92,9 +97,16 @@ class Objective:
     )->dict:        # name -> tensor (or None); a pure function of the seed, `epoch` and `index`
         raise NotImplementedError
 
+    def part(self,
+        epoch:int, index:int,  # as in `batch`
+        rank:int,    # which part, 0-based
+        size:int,    # of how many
+    )->dict:         # what one of several processes computes; `count` still says the terms of the whole batch
+        raise InputError(f'the objective {self.name} has no method `part`: train it in one process')
+
     def count(self,
-        batch:dict,  # from `batch`
-    )->int:          # terms that the loss averages over: labelled tokens, pairs
+        batch:dict,  # from `batch` or `part`
+    )->int:          # terms that the loss averages over: labelled tokens, pairs; of the whole batch
         raise NotImplementedError
 
     def tokens(self,
@@ -146,7 +158,7 @@ def parameter_groups(
     groups = [dict(params=[p for n, p in named if p.dim() >= 2 and p is not table], weight_decay=config.weight_decay, rate=1.),
               dict(params=[p for n, p in named if p is table], weight_decay=config.weight_decay, rate=config.table_rate),
               dict(params=[p for n, p in named if p.dim() < 2], weight_decay=0., rate=1.)]
-    return [g for g in groups if g['params']]
+    return [g | dict(params=ps) for g in groups for ps in split_shards(g['params']) if ps]
 
 # %% ../nbs/06c_training_loop.ipynb #ab7ac399
 def choose_device(
@@ -154,7 +166,7 @@ def choose_device(
 )->torch.device:      # where to compute
     "The fastest device that is there."
     if name == 'auto':
-        name = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
+        name = 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() and world(name).size == 1 else 'cpu'
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -162,9 +174,9 @@ def choose_device(
         raise InputError(f'device {name!r} is not there: {str(e).splitlines()[0]}') from e
     return device
 
-def _seed_step(seed, step):
-    "Every step gets random numbers of its own, so none need to be saved."
-    torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
+def _seed_step(seed, step, *rank):
+    "Every step (of every process) gets random numbers of its own, so none need to be saved."
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, *rank]).generate_state(1, np.uint64)[0] >> 1))
 
 def _width(model):
     "Of the products in the blocks: whether bf16 pays depends on it."
@@ -322,13 +334,15 @@ def train(
     "The one loop of this project: exact to resume, safe to kill."
     if resume not in ('auto', 'never'): raise InputError(f"resume must be 'auto' or 'never', got {resume!r}")
     run = Path(output_dir)
-    new = make_folders(run)
-    lock = FileLock(run/'.lock')  # the operating system frees it when a process dies
-    try: lock.acquire(timeout=0)
-    except Timeout: raise InputError(f'{run} is in use by another training: wait for it or choose another folder') from None
-    try:
+    lock, w, new = FileLock(run/'.lock'), world(config.device), []  # the operating system frees the lock when a process dies
+    def lock_it():
+        new.extend(make_folders(run))
+        try: lock.acquire(timeout=0)
+        except Timeout: raise InputError(f'{run} is in use by another training: wait for it or choose another folder') from None
         for f in 'best', 'last', 'config.json', 'shards', 'checkpoints/step-*': tidy((run/f).parent, Path(f).name)  # what a killed run has left; nobody else writes here now
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    main_first(lock_it, others=lambda: None)
+    try:
+        with (peers() if w.size > 1 else nullcontext()), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             return _Run(model, objective, config, run, resume, run_config or {}, callback, progress).go()
     finally:
         lock.release()
@@ -342,53 +356,72 @@ class _Run:
     def __init__(self, model, objective, config, run, resume, run_config, callback, progress):
         self.model, self.objective, self.config, self.run, self.callback = model, objective, config, run, callback
         self.device, self.width = choose_device(config.device), _width(model)
+        self.world, self.asked = world(config.device), False
         model.to(self.device)
+        same_start(model)
+        if config.shard: shard_blocks(model)
         self.optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate,
                                            betas=(config.beta1, config.beta2), fused=True)
         batches = objective.n_batches(0)
         if batches < 1: raise InputError('there is not a single batch to train on: lower batch_size or give more text')
         self.steps_per_epoch = math.ceil(batches/config.gradient_accumulation_steps)
         self.total = config.max_steps or config.epochs*self.steps_per_epoch
-        self.state = dict(step=0, tokens=0, positions=0, loss_sum=0., loss_steps=0, skipped=0, bad_in_a_row=0, best_loss=None, best_step=None, last={})
+        self.state = dict(step=0, tokens=0, positions=0, loss_sum=0., loss_steps=0, skipped=0, bad_in_a_row=0, best_loss=None, best_step=None, last={},
+                          processes=self.world.size)
         settings = dict(objective=objective.name, model=asdict(model.config), training=asdict(config), data=run_config)
         self._start(resume, settings)
-        self.logger = TrainingLogger(run/'logs', objective.name, resume_step=self.state['step'], progress=progress, total_steps=self.total)
+        self.logger = _Silent()
+        if self.world.main: self.logger = TrainingLogger(run/'logs', objective.name, resume_step=self.state['step'], progress=progress, total_steps=self.total)
         if self.state['step'] == 0: self.logger.log_config(settings)
         else:
-            if not any(r.get('step') == self.state['step'] for r in read_metrics(self.logger.metrics_path, 'checkpoint')): self._log_checkpoint()  # killed between the two
+            if self.world.main and not any(r.get('step') == self.state['step'] for r in read_metrics(self.logger.metrics_path, 'checkpoint')): self._log_checkpoint()  # killed between the two
             self.logger.log_info(f"going on at step {self.state['step']:,} of {self.total:,}")
+        if self.state.get('processes', 1) != self.world.size:
+            self.logger.log_warning(f"{self.state.get('processes', 1)} processes so far, {self.world.size} now: the same batches in the same order, but no longer the same bits")
+        self.state['processes'] = self.world.size
 
     def _start(self, resume, settings):
-        "Begin, or load the newest checkpoint."
-        found = checkpoints(self.run)
-        if found and resume == 'never': raise InputError(f'{self.run} holds a run already: go on with it (resume auto) or choose another folder')
-        if found: _check_same_run(self.run/'config.json', settings)
-        folder, state = newest_checkpoint(self.run) if found else (None, None)
-        if folder is not None:
-            saved = EmbeddingModel.from_pretrained(folder)
-            if saved.config != self.model.config: raise InputError(f'{folder} holds a model of another shape than the one that shall go on')
-            self.model.load_state_dict(saved.state_dict())
-            self.optimizer.load_state_dict(read_optimizer(folder, self.optimizer))
-            self.state |= _check_state(state, self.state, self.total, folder)
-        else:
-            with atomic_file(self.run/'config.json') as f: json.dump(settings, f, indent=1)
+        "Begin, or load the newest checkpoint; rank 0 decides which, all read it."
+        def choose():
+            found = checkpoints(self.run)
+            if found and resume == 'never': raise InputError(f'{self.run} holds a run already: go on with it (resume auto) or choose another folder')
+            if found: _check_same_run(self.run/'config.json', settings)
+            folder, state = newest_checkpoint(self.run) if found else (None, None)
+            if folder is None:
+                with atomic_file(self.run/'config.json') as f: json.dump(settings, f, indent=1)
+            return folder and folder.name, state
+        name, state = main_first(choose)
+        if name is None: return
+        folder = self.run/'checkpoints'/name
+        saved = EmbeddingModel.from_pretrained(folder)
+        if saved.config != self.model.config: raise InputError(f'{folder} holds a model of another shape than the one that shall go on')
+        load_weights(self.model, saved.state_dict())
+        load_optimizer(self.optimizer, read_optimizer(folder, self.optimizer))
+        self.state |= _check_state(state, self.state, self.total, folder)
 
     def _batches(self, step):
         epoch, i = divmod(step, self.steps_per_epoch)
         n, k = self.objective.n_batches(epoch), self.config.gradient_accumulation_steps
-        return epoch, [self.objective.batch(epoch, j) for j in range(i*k, min((i + 1)*k, n))]
+        w, o = self.world, self.objective
+        return epoch, [o.batch(epoch, j) if w.size == 1 else o.part(epoch, j, w.rank, w.size) for j in range(i*k, min((i + 1)*k, n))]
 
     def _step(self):
-        "One optimiser step; returns the loss, or None when it was skipped."
-        s, c = self.state, self.config
-        _seed_step(c.seed, s['step'])
+        "One optimiser step, taken by all processes together."
+        s, c, w = self.state, self.config, self.world
+        _seed_step(c.seed, s['step'], *([w.rank] if w.size > 1 else []))
         lr = learning_rate_at(s['step'], self.total, c)
         for g in self.optimizer.param_groups: g['lr'] = lr*g['rate']
         epoch, batches = self._batches(s['step'])
-        for k in ('tokens', 'positions'): s[k] += sum(getattr(self.objective, k)(b) for b in batches)
+        tokens, positions = (sum(getattr(self.objective, k)(b) for b in batches) for k in ('tokens', 'positions'))
         with autocast(self.device, c.precision, self.width): loss = self.objective.backward(self.model, [_to(b, self.device) for b in batches])
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), c.max_grad_norm or math.inf)
-        loss, norm = torch.stack((loss.to(norm.dtype), norm)).tolist()  # the only place where the loop waits for the device
+        if w.size > 1:
+            mine = torch.tensor([0., tokens, positions, bool(self.stop.asked)], dtype=torch.float64, device=self.device)
+            mine[0] = loss
+            loss, tokens, positions, self.asked = sum_gradients(self.model.parameters(), mine)
+            tokens, positions, self.asked = int(tokens), int(positions), bool(self.asked)
+        s['tokens'], s['positions'] = s['tokens'] + tokens, s['positions'] + positions
+        norm = clip_gradients(self.model.parameters(), c.max_grad_norm or math.inf)
+        loss, norm = torch.stack((loss.to(norm.dtype), norm)).tolist()  # in one process the only place where the loop waits for the device
         finite = math.isfinite(loss) and math.isfinite(norm)
         if finite: self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -401,9 +434,9 @@ class _Run:
         c, s, started, mark = self.config, self.state, time.perf_counter(), (time.perf_counter(), self.state['tokens'])
         evaluations, due, self.saved, self.model_training = {}, False, s['step'], self.model.training
         try:
-            with graceful_stop() as stop, kept_memory(), compiled(self.model, c.compile):
+            with graceful_stop() as self.stop, kept_memory(), compiled(self.model, c.compile):
                 self.model.train()
-                while s['step'] < self.total and not stop.asked:
+                while s['step'] < self.total and not self._stopping():
                     epoch, lr, norm = self._step()
                     step = s['step']
                     if s['bad_in_a_row'] >= c.max_bad_steps: self._give_up()
@@ -414,17 +447,29 @@ class _Run:
                     if end or due and not s['bad_in_a_row']:  # not while steps are bad: the last good checkpoint must stay
                         due = False
                         self._save()
-                if stop.asked and self.saved != s['step'] > 0: self._save()
+                if self._stopping() and self.saved != s['step'] > 0: self._save()
             if s['step'] < self.total:
-                self.logger.log_warning(f"{stop.asked}: stopped at step {s['step']:,} of {self.total:,}, everything is saved; go on with: {command_line() or 'the same call'}")
+                self.logger.log_warning(f"{self.stop.asked}: stopped at step {s['step']:,} of {self.total:,}, everything is saved; go on with: {command_line() or 'the same call'}")
                 raise KeyboardInterrupt
-            if not (self.run/'last').exists() or evaluations: self.model.save_pretrained(self.run/'last')
+            if main_first((self.run/'last').exists) is False or evaluations: self._keep('last')
         except OSError as e: raise InputError(f"{os_reason(e)}; stopped at step {s['step']:,}, {self._newest()}; once this is mended, the same command goes on from there") from e
         finally:
             self.logger.close()
             self.model.train(self.model_training)
         return dict(steps=s['step'], tokens=s['tokens'], elapsed_s=time.perf_counter() - started, skipped_steps=s['skipped'],
                     best_step=s['best_step'], best_val_loss=s['best_loss'], last=s['last'], run=str(self.run))
+
+    def _stopping(self):
+        "Shall we stop? Several processes agree on it within a step, so that none waits for one that has left."
+        return self.stop.asked if self.world.size == 1 else self.asked
+
+    def _keep(self, name):
+        "Save the model as `best` or `last`."
+        model = whole_model(self.model)
+        def write():
+            self.logger.sync()
+            model.save_pretrained(self.run/name)
+        main_first(write, others=lambda: None)
 
     def _log(self, epoch, lr, norm, mark):
         s, now = self.state, time.perf_counter()
@@ -434,28 +479,34 @@ class _Run:
         if s['skipped']: record['skipped_steps'] = s['skipped']
         record |= self.objective.metrics(self.model)
         self.logger.log_train_step(**record)
-        if self.callback: self.callback('train', record)
+        if self.callback and self.world.main: self.callback('train', record)
         s['loss_sum'], s['loss_steps'] = 0., 0
         return now, s['tokens']
 
     def _evaluate(self, epoch):
         s = self.state
+        def validate():
+            quiet = torch.no_grad if self.config.shard else torch.inference_mode  # FSDP reuses its buffers in training
+            with quiet(), autocast(self.device, self.config.precision, self.width): return self.objective.evaluate(self.model)
         self.model.eval()
-        with torch.inference_mode(), autocast(self.device, self.config.precision, self.width): metrics = self.objective.evaluate(self.model)
+        own = validate() if self.config.shard else None  # sharded blocks need every process
+        metrics = main_first(validate if own is None else lambda: own)
         self.model.train()
         self.logger.log_validation(step=s['step'], epoch=epoch, **metrics)
-        if self.callback: self.callback('validation', dict(step=s['step'], **metrics))
+        if self.callback and self.world.main: self.callback('validation', dict(step=s['step'], **metrics))
         s['last'] = metrics
         if math.isfinite(metrics['val_loss']) and (s['best_loss'] is None or metrics['val_loss'] < s['best_loss']):
             s['best_loss'], s['best_step'] = metrics['val_loss'], s['step']
-            self.logger.sync()
-            self.model.save_pretrained(self.run/'best')
+            self._keep('best')
         return metrics
 
     def _save(self):
-        if not all(bool(p.isfinite().all()) for p in self.model.parameters()): self._give_up('the weights are not finite')
-        self.logger.sync()
-        save_checkpoint(self.model, self.optimizer, self.state, self.run, self.config.keep_checkpoints)
+        model, state = whole_model(self.model), whole_state(self.optimizer)
+        def write():
+            if not all(bool(p.isfinite().all()) for p in model.parameters()): self._give_up('the weights are not finite')
+            self.logger.sync()
+            save_checkpoint(model, SimpleNamespace(state_dict=lambda: state), self.state, self.run, self.config.keep_checkpoints)
+        main_first(write)
         self.saved = self.state['step']
         self._log_checkpoint()
 
@@ -467,6 +518,10 @@ class _Run:
         what = what or f"the loss or its gradient was not finite in {self.state['bad_in_a_row']} steps in a row"
         raise InputError(f"{what} (step {self.state['step']}); {self._newest()}. Begin again in another output folder with a lower learning_rate "
                          f"than {self.config.learning_rate:g}" + (f" or max_grad_norm than {self.config.max_grad_norm:g}" if self.config.max_grad_norm else ", and with max_grad_norm 1"))
+
+class _Silent:
+    "The logger of the processes that do not write."
+    def __getattr__(self, name): return lambda *args, **fields: None
 
 # %% ../nbs/06c_training_loop.ipynb #017f5e1f
 @contextmanager
