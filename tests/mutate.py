@@ -261,7 +261,7 @@ def main(names, folder, first, last):
     for name in names.split(','):
         reader, done = READERS[name](Path(folder)/name), dict(read=0, refused=0)
         reader.prepare()
-        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))  # what asks for more memory gets a MemoryError
+        if sys.platform == 'linux': resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))  # what asks for more memory gets a MemoryError
         signal.signal(signal.SIGALRM, too_long)
         for number in range(first, last):
             print(name, number, flush=True)
