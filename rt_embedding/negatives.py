@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['hardest_negatives', 'mine_negatives', 'mined_pairs']
 
-# %% ../nbs/07b_hard_negatives.ipynb #4141b03b
+# %% ../nbs/07b_hard_negatives.ipynb #c18c8063
 import json
 from pathlib import Path
 import numpy as np
 from .commands import InputError, atomic_file
-from .pairs import read_pairs, text_hash
+from .pairs import text_hash
 
-# %% ../nbs/07b_hard_negatives.ipynb #edccc3a8
+# %% ../nbs/07b_hard_negatives.ipynb #3bf2dec5
 def hardest_negatives(
     queries:np.ndarray,     # `(n,E)` unit vectors of the first texts
     own:np.ndarray,         # `(n,E)` of their partners
@@ -35,7 +35,7 @@ def hardest_negatives(
         best[i:i + block] = np.where(cosine[i:i + block] > -np.inf, found, -1)
     return best, cosine
 
-# %% ../nbs/07b_hard_negatives.ipynb #0cacfa37
+# %% ../nbs/07b_hard_negatives.ipynb #ac95ce55
 def mine_negatives(
     pairs:list,          # tuples (text, partner) or (text, partner, hard negative)
     encode,              # function from a list of n texts to `(n,E)` unit vectors, for example `model.encode`
@@ -64,7 +64,7 @@ def mine_negatives(
         if j >= 0: out[i] = (*pairs[i], texts[drawn[j]])
     return out
 
-# %% ../nbs/07b_hard_negatives.ipynb #5bb516da
+# %% ../nbs/07b_hard_negatives.ipynb #1ee1d121
 def mined_pairs(
     sources:dict,        # name -> list of pairs
     encode,              # as in `mine_negatives`
@@ -78,8 +78,9 @@ def mined_pairs(
         path = Path(folder)/f'mined-{k}.jsonl'
         if not path.exists():
             found = mine_negatives(pairs, encode, margin, seed=seed)
-            with atomic_file(path) as f: f.writelines(json.dumps(row, ensure_ascii=False) + '\n' for row in found)
-        out[name] = read_pairs(path)
-        if [p[:2] for p in out[name]] != [tuple(t.strip() for t in p[:2]) for p in pairs]:
+            with atomic_file(path) as f: f.writelines(json.dumps(row) + '\n' for row in found)
+        try: out[name] = [tuple(json.loads(line)) for line in path.read_text(encoding='utf-8').splitlines()]
+        except ValueError as e: raise InputError(f'{path} is damaged ({e}): remove it') from e
+        if [p[:2] for p in out[name]] != [p[:2] for p in pairs]:
             raise InputError(f'{path} was mined from other pairs than {name}: remove it, or choose another output folder')
     return out
