@@ -382,6 +382,7 @@ def train_contrastive(
     schedule:str='linear',                # linear, cosine or constant
     max_grad_norm:float=1.0,              # longer gradients are shortened; 0: off
     table_rate:float=1.0,                 # factor on the rate of the token embedding
+    pooling_rate:float=1.0,               # factor on the rate of the pooling weights
     eval_every:int=0,                     # steps between validations; 0: every epoch
     save_every:int=0,                     # steps between checkpoints; 0: every epoch
     log_every:int=10,                     # steps between lines of metrics
@@ -397,7 +398,7 @@ def train_contrastive(
     config = TrainingConfig(
         learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, schedule=schedule,
         gradient_accumulation_steps=gradient_accumulation_steps, warmup_share=warmup_share, max_grad_norm=max_grad_norm,
-        table_rate=table_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
+        table_rate=table_rate, pooling_rate=pooling_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
         precision=precision, compile=compile)
     check_start(start)
     files = [pairs] if isinstance(pairs, (str, Path)) else list(pairs)
