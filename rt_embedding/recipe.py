@@ -54,12 +54,12 @@ class Recipe:
     feedforward_dim:int = 0       # of blocks; 0: twice hidden_dim
     context_window:int = 512      # tokens; longer texts are cut
     temperature:float = 0.05      # where the learnt one starts
-    negations:float = 1.5         # pairs whose hard negative is a negation are made (English); drawn so much more often than others; 0: none
+    negations:float = 1.0         # pairs whose hard negative is a negation are made (English); drawn so much more often than others; 0: none
     balance:float = 0.5           # a file of n pairs is drawn in proportion to n**balance: 1 as they are, 0 all alike
 
 # %% ../nbs/09a_recipe.ipynb #a0eae963
 RECIPES = {
-    'laptop': Recipe((Stage('bag'),)),
+    'laptop': Recipe((Stage('bag', batch_size=2048, steps=500, table_rate=2., context_window=128),)),
     'gpu': Recipe((Stage('bag', batch_size=4096, steps=300), Stage('blocks', 6, 2048, 0, 3e-4, context_window=128)),
                   minutes=10, hidden_dim=384, embedding_dim=384, n_heads=6, feedforward_dim=1536),
 }
