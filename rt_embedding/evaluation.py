@@ -832,4 +832,5 @@ def _write(folder, rows, leaks, report, models, tasks):
     if any(r.get('width') for r in rows): save(plot_widths(rows), 'widths.png')
     for name, encode in models[:1]:
         for data in tasks:
-            if isinstance(data, STSData): save(plot_sts(encode, data), f'{data.name}.png')
+            if isinstance(data, STSData) and all(r['value'] is not None for r in rows if (r['model'], r['task']) == (name, data.name)):
+                save(plot_sts(encode, data), f'{data.name}.png')
