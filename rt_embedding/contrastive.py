@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['rt_train_contrastive', 'info_nce', 'same_text', 'partner_rank', 'space_health', 'collapse_warning', 'nested_loss',
-           'parse_widths', 'grad_cache', 'ContrastiveObjective', 'plot_similarity_matrix', 'plot_positives_negatives',
-           'plot_temperature', 'train_contrastive']
+           'parse_widths', 'grad_cache', 'ContrastiveObjective', 'Together', 'plot_similarity_matrix',
+           'plot_positives_negatives', 'plot_temperature', 'train_contrastive']
 
 # %% ../nbs/08_contrastive_learning.ipynb #940a2506
 import math
@@ -20,10 +20,11 @@ from loguru import logger as log
 from torch import Tensor, nn
 from .commands import InputError, command, require
 from .cooccurrence import check_start, spectral_start
-from .corpus import build_shards
+from .corpus import TokenShards, build_shards, train_validation_split
 from .distributed import gather, main_first, world
 from .encoder import EmbeddingModel
-from .mlm import model_sizes
+from .mlm import MLMObjective, model_sizes
+from .negatives import mined_pairs
 from .pairs import PairTable, check_distinct, draw_batches, load_pairs, pack_texts, piece_size, split_pairs
 from .tokenizer import SentencePieceTokenizer
 from .tracking import tracker
@@ -238,7 +239,7 @@ class ContrastiveObjective(Objective):
     def tokens(self, batch): return batch['n_tokens']
     def positions(self, batch): return sum(ids.numel() for ids, _ in self._pieces(batch))
 
-    def _embed(self, model, batch): return torch.cat([model.embed(*p) for p in self._pieces(batch)])
+    def _embed(self, model, batch): return model.embed_pieces(self._pieces(batch))
 
     def _pieces(self, batch): return [(batch[f'token_ids_{k}'], batch[f'mask_{k}']) for k in range(batch['n_pieces'])]
 
@@ -282,6 +283,51 @@ class ContrastiveObjective(Objective):
         return dict(val_loss=loss/self.groups.size, val_accuracy=float((ranks == 1).double().mean()),
                     val_mrr=float((1/ranks).mean()), candidates=self.groups.shape[1],
                     temperature=float(model.temperature), **health)
+
+# %% ../nbs/08_contrastive_learning.ipynb #c250f85e
+class Together(Objective):
+    "A first task that leads, and a second one that is kept alongside."
+    def __init__(self,
+        first:Objective,    # decides epochs, judgement, name
+        second:Objective,   # its batches follow one another, whatever the first one's epochs
+        weight:float,       # of the second loss, each a mean over its own terms
+    ):
+        if not 0 < weight < math.inf: raise InputError(f'the weight of the second task must be positive, got {weight}')
+        self.first, self.second, self.weight, self.name, self.unit, self._loss = first, second, weight, first.name, first.unit, None
+
+    def n_batches(self, epoch): return self.first.n_batches(epoch)
+
+    def batch(self, epoch, index):
+        again, place = divmod(epoch*self.n_batches(epoch) + index, self.second.n_batches(0))
+        both = dict(a=self.first.batch(epoch, index), b=self.second.batch(again, place))
+        return {f'{side}.{k}': v for side, batch in both.items() for k, v in batch.items()}   # flat: the loop moves tensors to the device
+
+    def _part(self, batch, side): return {k[2:]: v for k, v in batch.items() if k[0] == side}
+
+    def count(self, batch): return self.first.count(self._part(batch, 'a'))
+    def tokens(self, batch): return self.first.tokens(self._part(batch, 'a')) + self.second.tokens(self._part(batch, 'b'))
+    def positions(self, batch): return self.first.positions(self._part(batch, 'a')) + self.second.positions(self._part(batch, 'b'))
+
+    def loss(self, model, batch):
+        a, b = self._part(batch, 'a'), self._part(batch, 'b')
+        return self.first.loss(model, a) + self.weight*self.first.count(a)/max(1, self.second.count(b))*self.second.loss(model, b)
+
+    def backward(self, model, batches):
+        a = self.first.backward(model, [self._part(b, 'a') for b in batches])   # its own way: perhaps GradCache
+        parts = [self._part(b, 'b') for b in batches]
+        total, self._loss = max(1, sum(map(self.second.count, parts))), 0.
+        for b in parts:
+            loss = self.second.loss(model, b)*(self.weight/total)
+            loss.backward()
+            self._loss = self._loss + loss.detach()
+        return a + self._loss
+
+    def metrics(self, model):
+        extra = {} if self._loss is None else {f'{self.second.name}_loss': float(self._loss)/self.weight}
+        return self.first.metrics(model) | extra
+
+    def evaluate(self, model):
+        return self.first.evaluate(model) | {f'{self.second.name}_{k}': v for k, v in self.second.evaluate(model).items()}
 
 # %% ../nbs/08_contrastive_learning.ipynb #3dcc1c27
 def plot_similarity_matrix(
@@ -366,6 +412,7 @@ def train_contrastive(
     schedule:str='linear',                # linear, cosine or constant
     max_grad_norm:float=1.0,              # longer gradients are shortened; 0: off
     table_rate:float=1.0,                 # factor on the rate of the token embedding
+    pooling_rate:float=1.0,               # factor on the rate of the pooling weights
     eval_every:int=0,                     # steps between validations; 0: every epoch
     save_every:int=0,                     # steps between checkpoints; 0: every epoch
     log_every:int=10,                     # steps between lines of metrics
@@ -374,6 +421,8 @@ def train_contrastive(
     device:str='auto',                    # auto, cpu, cuda, mps
     precision:str='auto',                 # auto, fp32, bf16
     compile:bool=False,                   # torch.compile the blocks: for long runs
+    mine:float=0.,                        # find hard negatives before training, at least so much further than the partner (cosine, such as 0.1); 0: off
+    mlm_weight:float=0.,                  # weight of an MLM loss alongside, on the corpus, or without one on the texts of the pairs; 0: off
     tensorboard:bool=False,               # also write the figures to <output_dir>/tensorboard
     shard:bool=False,                     # started by torchrun: each process keeps a part of the blocks (FSDP)
 ):
@@ -381,7 +430,7 @@ def train_contrastive(
     config = TrainingConfig(
         learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, schedule=schedule,
         gradient_accumulation_steps=gradient_accumulation_steps, warmup_share=warmup_share, max_grad_norm=max_grad_norm,
-        table_rate=table_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
+        table_rate=table_rate, pooling_rate=pooling_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
         precision=precision, compile=compile, shard=shard)
     check_start(start)
     choose_device(device)
@@ -394,21 +443,34 @@ def train_contrastive(
     _set_temperature(m, temperature_init)
     sources = {str(f): load_pairs(f, source) for f in files}
     widths = parse_widths(matryoshka, m.config.embedding_dim)
-    objective = ContrastiveObjective(
-        sources, m.tokenizer, m.config.context_window, batch_size, dict(zip(sources, weights or [])), one_source,
+    make = lambda pairs: ContrastiveObjective(
+        pairs, m.tokenizer, m.config.context_window, batch_size, dict(zip(sources, weights or [])), one_source,
         validation_split, candidates, chunk_size, widths, seed)
+    objective, folder = make(sources), Path(output_dir)/'shards'
+    text = objective.table.texts
+    if corpus and (mlm_weight or not model):
+        text = main_first(lambda: build_shards(corpus, m.tokenizer, folder), others=lambda: TokenShards(folder))
     if not model and start == 'spectral' and main_first(lambda: not checkpoints(output_dir)):
-        count = lambda: spectral_start(m, build_shards(corpus, m.tokenizer, Path(output_dir)/'shards') if corpus else objective.table.texts, seed=seed)
-        counted = main_first(count, others=dict)  # rank 0 counts, the loop gives its table to the others
+        counted = main_first(lambda: spectral_start(m, text, seed=seed), others=dict)  # rank 0 counts, the loop gives its table to the others
         if main: print(f"neighbours counted in {counted['tokens']:,} tokens: {counted['tokens_seen']:,} of {counted['vocab_size']:,} vectors start from counts")
+    if mine:
+        sources = main_first(lambda: mined_pairs(sources, lambda t: m.encode(t, 256, False, on_truncate='ignore'), output_dir, mine, seed=seed))
+        if main: print(f"hard negatives for {sum(len(p) > 2 for pairs in sources.values() for p in pairs):,} of {len(objective.table):,} pairs")
+        objective = make(sources)
     n, held_out = len(objective.train_rows), len(objective.validation_rows)
     if main: print(f'{n:,} pairs to learn from, {held_out:,} to judge by '
           f'({len(objective.table) - n - held_out:,} left out because they share a text with these); '
           f'{len(objective._batches(0)[0])} a batch, {objective.n_batches(0):,} batches an epoch')
-    result = train(m, objective, config, output_dir, resume,
+    task = objective
+    if mlm_weight:
+        rows = train_validation_split(len(text), 0.05, seed) if corpus else [np.unique(t[t >= 0]) for t in
+            (objective.table.pairs[objective.train_rows], objective.table.pairs[objective.validation_rows])]
+        task = Together(objective, MLMObjective(text, len(m.tokenizer), *rows, batch_size, m.config.context_window, seed=seed), mlm_weight)
+    result = train(m, task, config, output_dir, resume,
                    dict(start=str(model) or start, tokenizer_sha256=m.tokenizer.sha256, pairs=objective.fingerprint(), weights=weights,
                         batch_size=batch_size, chunk_size=chunk_size, matryoshka=widths, validation_split=validation_split,
-                        candidates=candidates, one_source=one_source, temperature_init=temperature_init),
+                        candidates=candidates, one_source=one_source, temperature_init=temperature_init,
+                        **{k: v for k, v in dict(mine=mine, mlm_weight=mlm_weight).items() if v}),
                    callback=tracker(output_dir, tensorboard))
     if main and (last := result['last']):
         print(f"partner first among {last['candidates']}: {last['val_accuracy']:.1%} (MRR {last['val_mrr']:.3f}); "

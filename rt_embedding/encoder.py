@@ -286,6 +286,29 @@ def grow(self:EmbeddingModel,
             for m in (block.attention.out, block.feedforward.down): m.weight.zero_()
     return larger.to(self.device).train(self.training)
 
+# %% ../nbs/04_encoder.ipynb #297c74d7
+@patch
+def embed_pieces(self:EmbeddingModel,
+    pieces:list,    # of (`(B,T)` int64 ids, `(B,T)` bool mask or None), padded apart
+)->Tensor:          # `(N,E)` unit vectors of all rows, in the order of the pieces
+    "What `embed` gives for each piece; every distinct token is looked up once for all of them."
+    masks = [torch.ones_like(ids, dtype=torch.bool) if mask is None else mask for ids, mask in pieces]
+    tokens, place = torch.cat([ids.flatten() for ids, _ in pieces]).unique(return_inverse=True)
+    x = self.token_embedding(tokens)                                              # (U,D), U distinct tokens
+    if self.blocks or self.logger.active:
+        places, out = place.split([ids.numel() for ids, _ in pieces]), []
+        for (ids, mask), p in zip(pieces, places):
+            hidden = self.encode_tokens(ids, mask, F.embedding(p.view_as(ids), x))
+            out.append(F.normalize(self.projection(self.pool(hidden, ids, mask)), dim=-1))
+        return torch.cat(out)
+    place, lengths = place[torch.cat([m.flatten() for m in masks])], torch.cat([m.sum(1) for m in masks])
+    weights = torch.ones_like(tokens, dtype=x.dtype) if self.pooling_logit is None else self.pooling_logit[tokens].exp()
+    weights, starts = weights[place], lengths.cumsum(0) - lengths
+    pooled = F.embedding_bag(place, self.norm(x), starts, mode='sum', per_sample_weights=weights)   # (N,D)
+    rows = torch.repeat_interleave(torch.arange(len(lengths), device=place.device), lengths)
+    total = torch.zeros_like(pooled[:, 0]).index_add(0, rows, weights)
+    return F.normalize(self.projection(pooled/total[:, None].clamp(min=1e-6)), dim=-1)
+
 # %% ../nbs/04_encoder.ipynb #76d85908
 @patch(as_prop=True)
 def temperature(self:EmbeddingModel)->Tensor:  # 0-dim, positive; 1 without a learnable temperature

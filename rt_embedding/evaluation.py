@@ -9,10 +9,11 @@ __all__ = ['MEASURES', 'BASELINES', 'COLORS', 'rt_evaluate', 'pearson', 'spearma
            'LabelledData', 'read_labelled', 'score_sts', 'evaluate_sts', 'query_scores', 'score_ranking',
            'evaluate_retrieval', 'evaluate_pairs', 'evaluate_clustering', 'evaluate_probe', 'adjacent_sentences_task',
            'noise_task', 'titled_passages', 'baseline_results', 'task_results', 'results_table', 'plot_results',
-           'load_encoder', 'text_fingerprint', 'leaked', 'collect_tasks', 'evaluate']
+           'plot_sts', 'cut_encoder', 'plot_widths', 'load_encoder', 'counted_encoder', 'text_fingerprint', 'leaked',
+           'collect_tasks', 'evaluate']
 
 # %% ../nbs/09_evaluation.ipynb #a1d62f70
-import gzip, hashlib, json, lzma, math, re
+import gzip, hashlib, json, lzma, math, re, tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -22,6 +23,8 @@ import numpy as np
 import torch
 from fastcore.script import Param
 from .commands import InputError, atomic_file, command, require
+from .cooccurrence import spectral_start
+from .corpus import build_shards
 from .encoder import EmbeddingModel
 from .onnx import OnnxEncoder
 from .text import expand_paths, raw_lines, read_sentences, split_sentences
@@ -600,6 +603,58 @@ def plot_results(
     ax.legend(fontsize='small', loc='upper left', bbox_to_anchor=(1.01, 1))
     return ax
 
+# %% ../nbs/09_evaluation.ipynb #625700b0
+def plot_sts(
+    encode:Callable,   # n texts -> `(n,E)` array
+    data:STSData,      # from `read_sts`
+    ax=None,           # matplotlib Axes; a new figure by default
+):                     # the Axes
+    "A dot a pair: what humans say, what the model says; the line is the mean of the dots around it."
+    plt = require('matplotlib.pyplot', 'viz')
+    a, b = np.split(_unit_vectors(encode, data.texts()), 2)
+    scores, cosines = np.asarray(data.scores, float), (a*b).sum(1)
+    if ax is None: ax = plt.subplots(figsize=(5, 3.6), layout='constrained')[1]
+    ax.scatter(scores, cosines, s=12, alpha=max(.15, min(.8, 60/len(scores))), color='#0072B2', linewidths=0)
+    parts = [p for p in np.array_split(np.argsort(scores, kind='stable'), max(2, min(8, len(scores)//5))) if len(p)]
+    ax.plot([scores[p].mean() for p in parts], [cosines[p].mean() for p in parts], 'o-', color='#D55E00', markersize=4)
+    ax.set(xlabel='human score', ylabel='cosine', title=f'{data.name}: Spearman {spearman(scores, cosines):.3f}')
+    return ax
+
+# %% ../nbs/09_evaluation.ipynb #c124689e
+def cut_encoder(
+    encode:Callable,   # n texts -> `(n,E)` array
+    width:int,         # keep the first so many numbers
+)->Callable:           # n texts -> `(n,width)` array of unit vectors
+    "The same model with shorter vectors."
+    def cut(texts):
+        v = np.asarray(encode(texts), np.float32)
+        if not 1 <= width <= v.shape[-1]: raise InputError(f'widths must lie in 1..{v.shape[-1]} (the width of the model), got {width}')
+        v = v[:, :width]
+        return v/np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9)
+    return cut
+
+def plot_widths(
+    rows,        # results that have `width`, see `evaluate`
+    ax=None,     # matplotlib Axes; a new figure by default
+):               # the Axes
+    "Score against width, a line a task and model."
+    plt = require('matplotlib.pyplot', 'viz')
+    if ax is None: ax = plt.subplots(figsize=(6, 3.8), layout='constrained')[1]
+    lines = {}
+    for r in rows:
+        if r.get('width') and r['value'] is not None:
+            lines.setdefault((r['model'].removesuffix(f" @{r['width']}"), r['task'], r['measure']), []).append((r['width'], r['value']))
+    models = list(dict.fromkeys(m for m, *_ in lines))
+    tasks = list(dict.fromkeys(k[1:] for k in lines))
+    for (m, *task), points in lines.items():
+        style = dict(color=COLORS[tasks.index(tuple(task)) % len(COLORS)], linestyle=('-', '--', ':', '-.')[models.index(m) % 4], marker='o', markersize=4)
+        ax.plot(*zip(*sorted(points)), label=f'{task[0]}, {task[1]}' + (f', {m}' if len(models) > 1 else ''), **style)
+    ax.set_xscale('log', base=2)
+    ax.xaxis.set_major_formatter(plt.matplotlib.ticker.ScalarFormatter())
+    ax.set(xlabel='numbers kept of each vector', ylabel='score')
+    ax.legend(fontsize=8)
+    return ax
+
 # %% ../nbs/09_evaluation.ipynb #402d04a7
 def load_encoder(
     model:str,          # a saved model, a run folder, an ONNX export, or `st:` and a sentence-transformers name
@@ -624,6 +679,20 @@ def _untrained(model):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return EmbeddingModel(**asdict(model.config), tokenizer=model.tokenizer).to(model.device).eval()
+
+# %% ../nbs/09_evaluation.ipynb #52a7f083
+def counted_encoder(
+    model:EmbeddingModel,  # lends tokenizer, width and context; not changed
+    texts,                 # file(s), folder or glob to count in
+    seed:int=0,            # of the first weights and of the SVD
+)->Callable:               # an `encode`
+    "What counting alone would give: a bag of tokens that was never trained."
+    c = model.config
+    with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
+        torch.manual_seed(seed)
+        bag = EmbeddingModel(c.vocab_size, c.embedding_dim, c.context_window, c.hidden_dim, n_layers=0, n_heads=c.n_heads, pooling='weighted_mean', tokenizer=model.tokenizer)
+        spectral_start(bag, build_shards(read_sentences(texts), model.tokenizer, Path(folder)/'shards', source='count_in'), seed=seed)
+    return lambda t: bag.eval().encode(t, on_truncate='ignore')
 
 # %% ../nbs/09_evaluation.ipynb #bc752179
 def text_fingerprint(
@@ -681,6 +750,8 @@ def evaluate(
     training:Param('training file(s), to look for evaluation texts in them', str, nargs='+')='',
     output:str='',           # folder for results.json, results.md and results.png
     baselines:bool=False,    # add random vectors, word counting and the untrained model
+    count_in:Param('text to count in: adds what counting alone would give, with the tokenizer of the first model', str, nargs='+')='',
+    widths:Param('shorter vectors to score as well, such as 64 128', int, nargs='+')=None,
     limit:int=1000,          # most pairs taken from --pairs and --corpus
     n_bootstrap:int=1000,    # draws for the intervals
     seed:int=0,              # of everything drawn
@@ -691,19 +762,48 @@ def evaluate(
     tasks = collect_tasks(sts, retrieval, pairs, labelled, corpus, limit, seed)
     found, rows = [load_encoder(str(m), batch_size, device) for m in _each(model)], []
     names = [f'{name} ({i})' if [f[0] for f in found].count(name) > 1 else name for i, (name, *_) in enumerate(found, 1)]
+    counted = _counted(_each(model), count_in, seed) if _each(count_in) else None
     for data in tasks:
         if baselines: rows += baseline_results(data, n_bootstrap, seed)
+        if counted: rows += task_results(counted, data, 'counting', n_bootstrap, seed)
         for name, (_, encode, untrained) in zip(names, found):
             if baselines and untrained: rows += task_results(untrained, data, f'{name} untrained', n_bootstrap, seed)
-            rows += task_results(encode, data, name, n_bootstrap, seed)
+            rows += _of_every_width(_once(encode), data, name, widths or (), n_bootstrap, seed)
     if not rows: raise InputError('nothing to compare: give --model or --baselines')
     leaks = {t.name: len(leaked(t.texts(), _training_texts(training))) for t in tasks} if _each(training) else {}
     report = '\n\n'.join([results_table(rows), *_remarks(rows, leaks, tasks)]) + '\n'
     print(report, end='')
-    if output: _write(Path(output), rows, leaks, report)
+    if output: _write(Path(output), rows, leaks, report, [(n, f[1]) for n, f in zip(names, found)], tasks)
     return rows
 
 rt_evaluate = command(evaluate)
+
+def _counted(models, texts, seed):
+    own = [m for m in map(str, models) if not m.startswith('st:') and not (Path(m)/'onnx.json').is_file()]
+    if not own: raise InputError('--count_in needs a --model of ours: its tokenizer cuts the text')
+    return counted_encoder(EmbeddingModel.from_pretrained(own[0]), texts, seed)
+
+def _once(encode):
+    "The same model, which remembers: every width asks for the same texts."
+    seen = {}
+    def encode_once(texts):
+        if (key := tuple(texts)) not in seen: seen[key] = np.asarray(encode(list(texts)))
+        return seen[key]
+    return encode_once
+
+def _of_every_width(encode, data, name, widths, n_bootstrap, seed):
+    "Rows of the whole vectors and of shorter ones, which say their width."
+    rows = task_results(encode, data, name, n_bootstrap, seed)
+    if not widths: return rows
+    whole = np.shape(encode(['x']))[-1]
+    rows = [r | dict(width=whole) for r in rows]
+    for w in sorted({int(w) for w in widths} - {whole}):
+        rows += [r | dict(width=w) for r in task_results(cut_encoder(encode, _inside(w, whole)), data, f'{name} @{w}', n_bootstrap, seed)]
+    return rows
+
+def _inside(width, whole):
+    if not 1 <= width <= whole: raise InputError(f'widths must lie in 1..{whole} (the width of the model), got {width}')
+    return width
 
 def _remarks(rows, leaks, tasks):
     "What a reader of the table must know."
@@ -712,11 +812,18 @@ def _remarks(rows, leaks, tasks):
         elif r.get('unanswered'): yield f"{r['task']}: {r['unanswered']} queries without an answer were left out"
     if leaks: yield 'texts that occur in the training text: ' + ', '.join(f'{leaks[t.name]} of {len(t.texts())} in {t.name}' for t in tasks)
 
-def _write(folder, rows, leaks, report):
-    "The results as data, as text and, where matplotlib is installed, as a picture."
+def _write(folder, rows, leaks, report, models, tasks):
+    "The results as data, as text and, where matplotlib is installed, as pictures."
     with atomic_file(folder/'results.json') as f: json.dump(dict(format_version=1, results=rows, leaked=leaks), f, indent=1)
     with atomic_file(folder/'results.md') as f: f.write(report)
-    try: fig = plot_results(rows).figure
+    try: plt = require('matplotlib.pyplot', 'viz')
     except InputError as e: return print(f'no picture: {e}')
-    with atomic_file(folder/'results.png', 'wb') as f: fig.savefig(f, format='png', dpi=100, bbox_inches='tight')
-    require('matplotlib.pyplot', 'viz').close(fig)
+    def save(ax, name):
+        with atomic_file(folder/name, 'wb') as f: ax.figure.savefig(f, format='png', dpi=100, bbox_inches='tight')
+        plt.close(ax.figure)
+    save(plot_results(rows), 'results.png')
+    if any(r.get('width') for r in rows): save(plot_widths(rows), 'widths.png')
+    for name, encode in models[:1]:
+        for data in tasks:
+            if isinstance(data, STSData) and all(r['value'] is not None for r in rows if (r['model'], r['task']) == (name, data.name)):
+                save(plot_sts(encode, data), f'{data.name}.png')

@@ -9,6 +9,7 @@ __all__ = ['InputModule', 'SentenceTransformer', 'SPECIAL_NAMES', 'RTModule', 't
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+import torch
 import torch.nn.functional as F
 from .commands import InputError, atomic_folder, require
 from .encoder import EmbeddingModel, pad_rows

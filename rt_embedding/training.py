@@ -42,6 +42,7 @@ class TrainingConfig:
     beta1:float = 0.9                    # memory of AdamW's mean
     beta2:float = 0.98                   # memory of AdamW's scale; 0.98 follows noisy small batches
     table_rate:float = 1.0               # factor on the rate of the token embedding
+    pooling_rate:float = 1.0             # factor on the rate of the pooling weights
     eval_every:int = 0                   # steps between validations; 0: at the end of each epoch
     save_every:int = 0                   # steps between checkpoints; 0: at the end of each epoch
     log_every:int = 10                   # steps between lines of metrics
@@ -54,7 +55,7 @@ class TrainingConfig:
     shard:bool = False                   # several processes: each keeps a part of the blocks (FSDP) instead of a copy
 
     def __post_init__(self):
-        positive = dict(learning_rate=self.learning_rate, epochs=self.epochs, log_every=self.log_every, table_rate=self.table_rate,
+        positive = dict(learning_rate=self.learning_rate, epochs=self.epochs, log_every=self.log_every, table_rate=self.table_rate, pooling_rate=self.pooling_rate,
                         gradient_accumulation_steps=self.gradient_accumulation_steps, keep_checkpoints=self.keep_checkpoints,
                         max_bad_steps=self.max_bad_steps)
         for k, v in positive.items():
@@ -150,14 +151,15 @@ class Objective:
 # %% ../nbs/06c_training_loop.ipynb #b40384df
 def parameter_groups(
     model:nn.Module,        # any model; ours keeps its table in `token_embedding`
-    config:TrainingConfig,  # weight decay, rate of the table
+    config:TrainingConfig,  # weight decay, rates of the table and of the pooling weights
 )->list:                    # for torch.optim, each with its factor `rate`
-    "Matrices decay; norms, biases, temperature and pooling weights do not; the table has a rate of its own."
-    table = getattr(getattr(model, 'token_embedding', None), 'weight', None)
+    "Matrices decay; norms, biases, temperature and pooling weights do not; table and pooling weights have rates of their own."
+    table, pooling = getattr(getattr(model, 'token_embedding', None), 'weight', None), getattr(model, 'pooling_logit', None)
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     groups = [dict(params=[p for n, p in named if p.dim() >= 2 and p is not table], weight_decay=config.weight_decay, rate=1.),
               dict(params=[p for n, p in named if p is table], weight_decay=config.weight_decay, rate=config.table_rate),
-              dict(params=[p for n, p in named if p.dim() < 2], weight_decay=0., rate=1.)]
+              dict(params=[p for n, p in named if p.dim() < 2 and p is not pooling], weight_decay=0., rate=1.),
+              dict(params=[p for n, p in named if p is pooling], weight_decay=0., rate=config.pooling_rate)]
     return [g | dict(params=ps) for g in groups for ps in split_shards(g['params']) if ps]
 
 # %% ../nbs/06c_training_loop.ipynb #ab7ac399
