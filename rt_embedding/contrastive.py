@@ -297,9 +297,13 @@ class Together(Objective):
 
     def n_batches(self, epoch): return self.first.n_batches(epoch)
 
-    def batch(self, epoch, index):
+    def batch(self, epoch, index): return self._join(epoch, index, lambda task, *where: task.batch(*where))
+
+    def part(self, epoch, index, rank, size): return self._join(epoch, index, lambda task, *where: task.part(*where, rank, size))
+
+    def _join(self, epoch, index, make):
         again, place = divmod(epoch*self.n_batches(epoch) + index, self.second.n_batches(0))
-        both = dict(a=self.first.batch(epoch, index), b=self.second.batch(again, place))
+        both = dict(a=make(self.first, epoch, index), b=make(self.second, again, place))
         return {f'{side}.{k}': v for side, batch in both.items() for k, v in batch.items()}   # flat: the loop moves tensors to the device
 
     def _part(self, batch, side): return {k[2:]: v for k, v in batch.items() if k[0] == side}
