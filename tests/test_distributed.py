@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load_file
 
 from conftest import ENV, SMALL, run
-from test_resume import final, same
 
 psutil = pytest.importorskip('psutil')
 MODULES = dict(rt_train_mlm='mlm', rt_train_contrastive='contrastive')
@@ -37,6 +36,21 @@ def end(p, timeout=240):
             if child.is_running(): child.kill()
         if p.poll() is None: p.kill()
     return p.returncode, out, err
+
+
+def final(folder):
+    "Weights, optimiser state and the figures that do not depend on the clock."
+    last = sorted((folder/'checkpoints').glob('step-*'))[-1]
+    records = [json.loads(l) for l in (folder/'logs'/'metrics.jsonl').read_text(encoding='utf-8').splitlines()]
+    figures = [{k: v for k, v in r.items() if k not in ('time_s', 'tokens_per_s')} for r in records if r['event'] in ('train', 'validation')]
+    return last.name, load_file(last/'model.safetensors'), torch.load(last/'optimizer.pt', weights_only=True), figures
+
+
+def same(a, b):
+    if torch.is_tensor(a): return torch.equal(a, b)
+    if isinstance(a, dict): return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)): return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    return a == b
 
 
 def wait_for(condition, p, seconds=120):
