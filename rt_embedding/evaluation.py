@@ -600,7 +600,7 @@ def plot_results(
     ax.invert_yaxis()
     ax.axvline(0, color='black', lw=0.8)
     ax.set(xlabel='score, with 95 % interval', title='How good, against what you get for nothing')
-    ax.legend(fontsize='small', loc='upper left', bbox_to_anchor=(1.01, 1))
+    if rows: ax.legend(fontsize='small', loc='upper left', bbox_to_anchor=(1.01, 1))
     return ax
 
 # %% ../nbs/09_evaluation.ipynb #625700b0
