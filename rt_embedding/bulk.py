@@ -46,9 +46,7 @@ def _root(path):
 def _embed_file(model, path, target, batch_size, width, stop=None):
     "Embed one file; returns what the manifest should know."
     before, said = path.stat(), []
-    sink = logger.add(lambda m: said.append(m.record['message']), level='WARNING', filter=lambda r: r['thread'].id == threading.get_ident())
-    try: rows = save_vectors([] if _is_blank(path) else model.encode_stream(_watched(read_sentences(path), stop), batch_size, width), target, width)
-    finally: logger.remove(sink)
+    rows = save_vectors([] if _is_blank(path) else model.encode_stream(_watched(read_sentences(path), stop), batch_size, width, on_truncate=said.append), target, width)
     return dict(rows=rows, size=before.st_size, mtime_ns=before.st_mtime_ns, bytes=target.stat().st_size, **({'cut': said[0]} if said else {}))
 
 def _is_blank(path):

@@ -8,7 +8,7 @@ __all__ = ['STEP_TIMEOUT', 'PATIENCE', 'World', 'world', 'LostProcess', 'peers',
            'load_weights', 'load_optimizer', 'same_start']
 
 # %% ../nbs/05a_distributed.ipynb #f90b2413
-import atexit, os
+import atexit, os, sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from .commands import InputError
+from .commands import InputError, exit_code
 from .encoder import EmbeddingModel
 
 # %% ../nbs/05a_distributed.ipynb #d8ec2c88
@@ -62,7 +62,14 @@ def _join(device):
         if local >= n: raise InputError(f'process {local} of this machine finds no GPU, there are {n}: start at most {n} processes a machine')
         torch.cuda.set_device(local)  # from now on 'cuda' means this one
     with peers(): dist.init_process_group('nccl' if cuda else 'gloo', timeout=STEP_TIMEOUT)
-    atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())
+    atexit.register(_leave)
+
+def _leave():
+    "The end of Python races with the threads of torch.distributed, and now and then dies of it (SIGABRT): a command that is done leaves at once."
+    if not dist.is_initialized(): return
+    if not exit_code: return dist.destroy_process_group()
+    for stream in sys.stdout, sys.stderr: stream.flush()
+    os._exit(exit_code[-1])
 
 _patient_groups = {}
 def _patient():

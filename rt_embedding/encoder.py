@@ -382,12 +382,12 @@ def encode_stream(self:EmbeddingModel,
     texts,                      # iterable of str: a list, a generator, an open file
     batch_size:int=64,          # texts computed together
     truncate_dim:int|None=None, # keep the first so many dimensions, then make unit length again
-    on_truncate:str='warn',     # text beyond the context: 'warn', 'error' or 'ignore'
+    on_truncate='warn',         # text beyond the context: 'warn', 'error', 'ignore', or a function that is given the warning
     block:int=8192,             # texts a block, sorted by length inside: bounds the memory
     precision:str='fp32',       # of the products: 'fp32', 'bf16', or 'auto' (bf16 where the hardware has it)
 ):                              # yields `(n,E)` float32 arrays, n <= block, in the order of the texts
     "Text in, unit vectors out, a block at a time; memory does not grow with the stream."
-    if on_truncate not in ('warn', 'error', 'ignore'): raise InputError(f"on_truncate must be 'warn', 'error' or 'ignore', got {on_truncate!r}")
+    if not callable(on_truncate) and on_truncate not in ('warn', 'error', 'ignore'): raise InputError(f"on_truncate must be 'warn', 'error' or 'ignore', got {on_truncate!r}")
     if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
     width = self.config.embedding_dim if truncate_dim is None else truncate_dim
     if not 1 <= width <= self.config.embedding_dim:
@@ -468,9 +468,9 @@ class _Truncation:
         if over and self.action == 'error': raise InputError(f'{len(over)} of {len(n)} texts are longer than the context of {self.room + 2} tokens')
 
     def report(self):
-        if self.cut and self.action == 'warn':
-            log.warning('{} of {} texts were cut at {} tokens; {:.1%} of all tokens were not read',
-                        self.cut, self.texts, self.room + 2, self.lost/self.tokens)
+        if not self.cut or self.action == 'ignore': return
+        say = self.action if callable(self.action) else log.warning
+        say(f'{self.cut} of {self.texts} texts were cut at {self.room + 2} tokens; {self.lost/self.tokens:.1%} of all tokens were not read')
 
 # %% ../nbs/04_encoder.ipynb #a1f04c07
 @patch

@@ -451,7 +451,7 @@ class _Run:
                         self._save()
                 if self._stopping() and self.saved != s['step'] > 0: self._save()
             if s['step'] < self.total:
-                self.logger.log_warning(f"{self.stop.asked}: stopped at step {s['step']:,} of {self.total:,}, everything is saved; go on with: {command_line() or 'the same call'}")
+                self.logger.log_warning(f"{self.stop.asked or 'another process was asked to stop'}: stopped at step {s['step']:,} of {self.total:,}, everything is saved; go on with: {command_line() or 'the same call'}")
                 raise KeyboardInterrupt
             if main_first((self.run/'last').exists) is False or evaluations: self._keep('last')
         except OSError as e: raise InputError(f"{os_reason(e)}; stopped at step {s['step']:,}, {self._newest()}; once this is mended, the same command goes on from there") from e
