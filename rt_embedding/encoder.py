@@ -571,6 +571,10 @@ def model_card(
             f'## Shape\n\n| field | value |\n|---|---|\n{shape}\n\n## Limits\n\n{limits}\n')
 
 # %% ../nbs/04_encoder.ipynb #1c128faf
+def _shown(path):
+    "A name for one line of text, whatever is in it."
+    return str(path) if str(path).isprintable() else repr(str(path))
+
 def find_model(
     path,      # a model folder, or the folder of a run (then its `model`, `best` or `last` in this order), or `user/name`
     revision:str|None=None,  # branch, tag or commit on the hub
@@ -579,7 +583,7 @@ def find_model(
     if is_hub_name(path): path = fetch(os.fspath(path), revision)
     elif revision is not None: raise InputError(f'{path} is not a name on the hub: a folder has no revision {revision!r}')
     path = Path(path)
-    if not os.path.isdir(path): raise InputError(f'{path} is not a folder: give a saved model or a run')
+    if not os.path.isdir(path): raise InputError(f'{_shown(path)} is not a folder: give a saved model or a run')
     for p in (path, path/'model', path/'best', path/'last'):
         if _is_model(p):
             if not p.resolve().is_relative_to(path.resolve()): raise InputError(f'{p} is a link out of its folder: name the folder that it points to')

