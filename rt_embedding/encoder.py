@@ -212,7 +212,7 @@ class EmbeddingModel(nn.Module):
         mask:Tensor|None=None,   # `(B,T)` bool, True = real token; None = no padding
     )->Tensor:                   # `(B,D)`
         "One vector a sentence: the masked mean, weighted where the configuration says so."
-        weights = None if self.pooling_logit is None else self.pooling_logit[token_ids].exp()
+        weights = None if self.pooling_logit is None else F.embedding(token_ids, self.pooling_logit[:, None])[..., 0].exp()
         return masked_mean(hidden, mask, weights)
 
     def embed(self,
@@ -303,7 +303,7 @@ def embed_pieces(self:EmbeddingModel,
         return torch.cat(out)
     place, lengths = place[torch.cat([m.flatten() for m in masks])], torch.cat([m.sum(1) for m in masks])
     weights = torch.ones_like(tokens, dtype=x.dtype) if self.pooling_logit is None else self.pooling_logit[tokens].exp()
-    weights, starts = weights[place], lengths.cumsum(0) - lengths
+    weights, starts = F.embedding(place, weights[:, None])[:, 0], lengths.cumsum(0) - lengths  # not weights[place]: several threads would add its gradient in any order
     pooled = F.embedding_bag(place, self.norm(x), starts, mode='sum', per_sample_weights=weights)   # (N,D)
     rows = torch.repeat_interleave(torch.arange(len(lengths), device=place.device), lengths)
     total = torch.zeros_like(pooled[:, 0]).index_add(0, rows, weights)
