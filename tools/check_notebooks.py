@@ -153,7 +153,7 @@ def pages_problems(folder):
         yield from link_problems(name, nb, folder, places)
         for k, c in enumerate(nb.cells):
             if 'google.colab' in c.source and c.cell_type == 'code': yield f'{name} cell {k}: the cell for Colab is not hidden'
-            if 'show_doc(' in c.source and c.cell_type == 'code' and not page_text(c): yield f'{name} cell {k}: {c.source.splitlines()[-1]} shows nothing'
+            if re.search(r'^show_doc\(', c.source, re.M) and c.cell_type == 'code' and not page_text(c): yield f'{name} cell {k}: {c.source.splitlines()[-1]} shows nothing'
 
 
 def map_problems(folder):
