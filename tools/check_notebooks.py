@@ -78,7 +78,8 @@ def anchors(nb):
     for i in map(heading_id, headings):
         ids.add(f'{i}-{seen[i]}' if seen[i] else i)
         seen[i] += 1
-    return ids | {i for c in nb.cells for i in re.findall(r'\bid="([^"]+)"', page_text(c))}
+    ids |= {n.lower() for c in nb.cells if re.match(r'#\| *exports?\b', c.source) for n in re.findall(r'^(?:def|class) ([A-Za-z]\w*)', c.source, re.M)}  # the page has a reference of each
+    return ids | {n.lower() for c in nb.cells for n in re.findall(r'^show_doc\(([\w.]+)\)', c.source, re.M)} | {i for c in nb.cells for i in re.findall(r'\bid="([^"]+)"', page_text(c))}
 
 
 def link_problems(name, nb, folder, places):
