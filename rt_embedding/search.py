@@ -379,7 +379,9 @@ def _passage_words(model):
     tokens = getattr(model, 'max_seq_length', None)
     return MAX_WORDS if not isinstance(tokens, int) else min(MAX_WORDS, max(8, int(0.7*tokens)))
 
-def read_sources(folder):
+def read_sources(
+    folder,  # of an index
+)->dict:     # inputs, files, model
     "What an index was made from, as `update_index` remembers it: inputs, files, model."
     try:
         found = loads((Path(folder)/'sources.json').read_text(encoding='utf-8'))
