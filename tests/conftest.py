@@ -40,7 +40,7 @@ def paraphrases(n, seed=0):
 def start(name, *args, env=ENV, **kw):
     "Start a console command of the package in a process of its own."
     module = {'rt_train_tokenizer': 'tokenizer', 'rt_corpus': 'sources', 'rt_train_mlm': 'mlm', 'rt_train_contrastive': 'contrastive',
-              'rt_evaluate': 'evaluation', 'rt_analyse': 'analysis', 'rt_embed': 'bulk', 'rt_export': 'onnx', 'rt_search': 'search', 'rt_quickstart': 'quickstart'}[name]
+              'rt_evaluate': 'evaluation', 'rt_analyse': 'report', 'rt_embed': 'bulk', 'rt_export': 'onnx', 'rt_search': 'search', 'rt_quickstart': 'quickstart'}[name]
     code = f'import sys; from rt_embedding.{module} import {name}; sys.argv[0] = "{name}"; sys.exit({name}())'
     return subprocess.Popen([sys.executable, '-c', code, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8', env=env, **kw)
 

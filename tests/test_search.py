@@ -306,41 +306,41 @@ def page(model, notes, tmp_path):
     assert p.returncode == 0
 
 
-DOT = '''(i => { const [x, y] = place(map.x[i], map.y[i]), b = canvas.getBoundingClientRect(); return [x + b.left, y + b.top] })'''
+DOT = '''(i => { const [x, y] = chart.at(i), b = chart.canvas.getBoundingClientRect(); return [x + b.left, y + b.top] })'''
 
 
 def test_a_person_searches_and_looks_around(browser, page):
     b = browser
     b.open(page)
     b.wait('document.body.dataset.ready == "yes"')
-    assert b.js('map.x.length') == 8 and b.js('document.title') == 'my.index - rt_search'
+    assert b.js('chart.points.x.length') == 8 and b.js('document.title') == 'my.index - rt_search'
     assert b.js('document.activeElement.id') == 'q'
     b.call('Input.insertText', text='Cover the roses before the first frost.')                    # typed, no Enter needed
     b.wait('document.querySelectorAll("#hits li").length == 8')
     first = b.js('document.querySelector("#hits li").innerText')
     assert 'Garden > Winter' in first and 'garden.md:7' in first and '1.000' in first, first
     assert 'found' in b.js('$("status").textContent') and 'q=Cover' in b.js('location.hash')
-    pixels = b.js('''(() => { const s = devicePixelRatio, [x, y] = place(...answer.hits[0].at), d = pen.getImageData((x - 12)*s, (y - 12)*s, 24*s, 24*s).data
+    pixels = b.js('''(() => { const s = devicePixelRatio, [x, y] = chart.place(...answer.hits[0].at), d = chart.pen.getImageData((x - 12)*s, (y - 12)*s, 24*s, 24*s).data
         let n = 0; for (let i = 0; i < d.length; i += 4) n += d[i + 3] > 0; return n })()''')
     assert pixels > 150                                                                          # the first answer is drawn where it belongs
-    assert b.js('''(() => { const d = pen.getImageData(0, 0, canvas.width, canvas.height).data; let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n/(d.length/4) })()''') < 0.2
-    x, y = b.js(DOT + '(map.row.indexOf(answer.hits[0].at ? map.x.findIndex((v, i) => v == answer.hits[7].at[0] && map.y[i] == answer.hits[7].at[1]) : 0))')
+    assert b.js('''(() => { const d = chart.pen.getImageData(0, 0, chart.canvas.width, chart.canvas.height).data; let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n/(d.length/4) })()''') < 0.2
+    x, y = b.js(DOT + '(chart.points.x.findIndex((v, i) => v == answer.hits[7].at[0] && chart.points.y[i] == answer.hits[7].at[1]))')
     b.mouse('mouseMoved', x, y)
-    b.wait('!$("tip").hidden')
-    shown = b.js('$("tip").innerText')
+    b.wait('!chart.tip.hidden')
+    shown = b.js('chart.tip.innerText')
     assert b.js('answer.hits[7].text') in shown, shown                                            # hovering names what stands there
     wanted = b.js('answer.hits[7].text')
     b.click(x, y)
     b.wait('$("q").value == ' + json.dumps(wanted))
     b.wait('answer.hits[0].text == ' + json.dumps(wanted))                                        # a click asks what lies beside it
-    before = b.js('place(map.x[0], map.y[0])')
+    before = b.js(DOT + '(0)')
     b.mouse('mouseWheel', x, y, deltaX=0, deltaY=-200)
-    b.wait('zoom > 1.5')
+    b.wait('chart.zoom > 1.5')
     assert b.js(DOT + '(0)') != before
     b.mouse('mousePressed', x + 30, y + 30, button='left', clickCount=1)
     b.mouse('mouseMoved', x + 80, y + 60, button='left', buttons=1)
     b.mouse('mouseReleased', x + 80, y + 60, button='left', clickCount=1)
-    b.wait('Math.hypot(...shift) > 10')
+    b.wait('Math.hypot(...chart.shift) > 10')
     assert b.js('$("q").value') == wanted                                                         # dragging is no click
     assert not errors(b), errors(b)
 
@@ -357,21 +357,25 @@ def test_with_keys_and_buttons_only(browser, page):
     b.js('$("q").focus()')
     for _ in range(40):                                                    # Tab reaches the answers and the map
         press('Tab', 9)
-        order.append(b.js('document.activeElement.id || document.activeElement.textContent'))
-    assert order.index('what is like this?') < order.index('map') < order.index('in'), order
-    b.js('$("map").focus()')
+        order.append(b.js('document.activeElement.id || document.activeElement.getAttribute("aria-label") || document.activeElement.textContent'))
+    assert order.index('what is like this?') < next(i for i, o in enumerate(order) if o.startswith('Map of the texts')) < order.index('zoom in'), order
+    b.js('chart.canvas.focus()')
     press('+', 187, '+'), press('ArrowRight', 39), press('ArrowUp', 38)
-    assert b.js('[zoom, ...shift]') == [1.5, -40, 40]
+    assert b.js('[chart.zoom, ...chart.shift]') == [1.5, -40, 40]
     press('0', 48, '0')
-    assert b.js('[zoom, ...shift]') == [1, 0, 0]
+    assert b.js('[chart.zoom, ...chart.shift]') == [1, 0, 0]
     press('/', 191, '/')
     assert b.js('document.activeElement.id') == 'q' and b.js('$("q").value') == 'roses'
+    b.js('chart.canvas.focus()')
+    middle = b.js('text(chart.nearest(chart.middle(), Infinity)).then(t => t.text)')
+    press('Enter', 13, '\r')                                              # picks the text nearest to the middle
+    b.wait('$("q").value == ' + json.dumps(middle) + ' && answer.hits[0].text == ' + json.dumps(middle))
     wanted = b.js('answer.hits[3].text')
     b.js('document.querySelectorAll("#hits button")[3].focus()')
     press('Enter', 13, '\r')
     b.wait('answer.hits.length && answer.hits[0].text == ' + json.dumps(wanted))
-    b.js('$("in").click()')
-    assert b.js('zoom') == 1.5
+    b.js('document.querySelector(".zoom button").click()')
+    assert b.js('chart.zoom') == 1.5
 
 
 def errors(b):
