@@ -1,6 +1,6 @@
 """Speed against what a user would pick instead: all candidates in one run, in turns, on the same sentences.
 
-    python benchmarks                       every table, about a quarter of an hour on two cores
+    python benchmarks                       every table, about twenty minutes on two cores
     python benchmarks --quick               most of them in two minutes, less certain
     python benchmarks --tables training     some of the tables only
 """
