@@ -150,11 +150,15 @@ def pages_problems(folder):
     "What is wrong in a folder of processed notebooks: links, anchors, pictures, and what should have been hidden."
     read = {p.name: nbformat.read(p, 4) for p in sorted(folder.glob('*.ipynb'))}
     places = {name: anchors(nb) for name, nb in read.items()}
-    for name, nb in read.items():
-        yield from link_problems(name, nb, folder, places)
-        for k, c in enumerate(nb.cells):
-            if 'google.colab' in c.source and c.cell_type == 'code': yield f'{name} cell {k}: the cell for Colab is not hidden'
-            if re.search(r'^show_doc\(', c.source, re.M) and c.cell_type == 'code' and not page_text(c): yield f'{name} cell {k}: {c.source.splitlines()[-1]} shows nothing'
+    for name, nb in read.items(): yield from page_problems(name, nb, folder, places)
+
+
+def page_problems(name, nb, folder, places):
+    "The same for one page. `places`: file name -> anchors of all pages."
+    yield from link_problems(name, nb, folder, places)
+    for k, c in enumerate(nb.cells):
+        if 'google.colab' in c.source and c.cell_type == 'code': yield f'{name} cell {k}: the cell for Colab is not hidden'
+        if re.search(r'^show_doc\(', c.source, re.M) and c.cell_type == 'code' and not page_text(c): yield f'{name} cell {k}: {c.source.splitlines()[-1]} shows nothing'
 
 
 def map_problems(folder):
