@@ -58,6 +58,7 @@ def without_words(nb):
     (say('[gone](98_gone.ipynb)'), 'the link 98_gone.ipynb leads nowhere'),
     (say('[gone](03_attention_masking.ipynb#no-such-heading)'), 'has no heading #no-such-heading'),
     (say(f'[gone]({check.SITE}/no_page.html)'), 'leads nowhere'),
+    (say('[[`rotate`](02_rope.ipynb)](03_attention_masking.ipynb)'), 'a link inside of a link'),
     (say('![](search_page.png)'), 'has no alternative text'),
     (say('![words](gone.png)'), 'is not there'),
     (say('<img src="search_page.png">'), 'has no alternative text'),

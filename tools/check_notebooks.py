@@ -87,6 +87,7 @@ def link_problems(name, nb, folder, places):
     html = {re.sub(r'^\d+[a-z]*_', '', p.removesuffix('.ipynb')) + '.html': p for p in places}  # as nbdev names the pages
     for k, c in enumerate(nb.cells):
         text = re.sub(r'`[^`\n]*`', '', page_text(c))
+        if re.search(r'\[[^\[\]]*\[[^\[\]]*\]\([^)\s]*\)[^\[\]]*\]\(', page_text(c)): yield f'{name} cell {k}: a link inside of a link'
         links = [(words, target) for picture, words, target in LINK.findall(text) if not picture]
         for target in [t for _, t in links] + HTML_LINK.findall(text):
             if target.startswith(SITE + '/'): path, _, anchor = target[len(SITE) + 1:].partition('#'); path = html.get(path, path)
