@@ -1,5 +1,4 @@
 "The pages of the site as nbdev hands them to Quarto: made in seconds, without Quarto, and looked at for what a reader would stumble over."
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,14 +35,15 @@ def test_all_notebooks_are_complete_and_on_the_map():
     assert r.returncode == 0, r.stdout + r.stderr
 
 
-def broken(pages, folder, change):
-    "Problems after a change to a copy of one page."
-    shutil.copytree(pages, folder)
-    path = folder/'02_rope.ipynb'
-    nb = nbformat.read(path, 4)
+@pytest.fixture(scope='module')
+def places(pages): return {p.name: check.anchors(nbformat.read(p, 4)) for p in pages.glob('*.ipynb')}
+
+
+def broken(pages, places, change):
+    "Problems of one page after a change."
+    nb = nbformat.read(pages/'02_rope.ipynb', 4)
     change(nb)
-    nbformat.write(nb, path)
-    return [p for p in check.pages_problems(folder) if p.startswith('02_rope')]
+    return list(check.page_problems('02_rope.ipynb', nb, pages, places))
 
 
 def say(text): return lambda nb: nb.cells.append(nbformat.v4.new_markdown_cell(text))
@@ -58,29 +58,29 @@ def without_words(nb):
     (say('[gone](98_gone.ipynb)'), 'the link 98_gone.ipynb leads nowhere'),
     (say('[gone](03_attention_masking.ipynb#no-such-heading)'), 'has no heading #no-such-heading'),
     (say(f'[gone]({check.SITE}/no_page.html)'), 'leads nowhere'),
+    (say('[[`rotate`](02_rope.ipynb)](03_attention_masking.ipynb)'), 'a link inside of a link'),
     (say('![](search_page.png)'), 'has no alternative text'),
     (say('![words](gone.png)'), 'is not there'),
     (say('<img src="search_page.png">'), 'has no alternative text'),
     (without_words, 'a picture without'),
     (lambda nb: nb.cells.append(nbformat.v4.new_code_cell(check.COLAB)), 'not hidden'),
     (lambda nb: nb.cells.append(nbformat.v4.new_code_cell('show_doc(rotate)')), 'shows nothing')])
-def test_what_is_broken_is_found(pages, tmp_path, change, said):
-    found = broken(pages, tmp_path/'pages', change)
+def test_what_is_broken_is_found(pages, places, change, said):
+    found = broken(pages, places, change)
     assert len(found) == 1 and said in found[0], found
-    assert broken(pages, tmp_path/'as_before', lambda nb: None) == []
+    assert broken(pages, places, lambda nb: None) == []
 
 
 @pytest.mark.parametrize('old, new, said', [
     ('::: {.callout-tip collapse="true" title="Answer"}', '::: {.callout-tip}', 'exercises, '),
     ('> Tell attention', 'Tell attention', 'the promise'),
     ('"source"', '"source"', None)])
-def test_a_chapter_that_forgets_something_hears_so(tmp_path, old, new, said):
+def test_a_chapter_that_forgets_something_hears_so(tmp_path, places, old, new, said):
     text = (ROOT/'nbs'/'02_rope.ipynb').read_text(encoding='utf-8')
     if old.startswith(':::'): old, new = old.replace('"', '\\"'), new.replace('"', '\\"')
     assert old in text
     path = tmp_path/'02_rope.ipynb'
     path.write_text(text.replace(old, new, 1), encoding='utf-8')
-    places = {p.name: check.anchors(nbformat.read(p, 4)) for p in (ROOT/'nbs').glob('*.ipynb')}
     found = list(check.problems(path, places))
     assert found == [] if said is None else len(found) == 1 and said in found[0], found
 

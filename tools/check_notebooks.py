@@ -87,6 +87,7 @@ def link_problems(name, nb, folder, places):
     html = {re.sub(r'^\d+[a-z]*_', '', p.removesuffix('.ipynb')) + '.html': p for p in places}  # as nbdev names the pages
     for k, c in enumerate(nb.cells):
         text = re.sub(r'`[^`\n]*`', '', page_text(c))
+        if re.search(r'\[[^\[\]]*\[[^\[\]]*\]\([^)\s]*\)[^\[\]]*\]\(', page_text(c)): yield f'{name} cell {k}: a link inside of a link'
         links = [(words, target) for picture, words, target in LINK.findall(text) if not picture]
         for target in [t for _, t in links] + HTML_LINK.findall(text):
             if target.startswith(SITE + '/'): path, _, anchor = target[len(SITE) + 1:].partition('#'); path = html.get(path, path)
@@ -150,11 +151,15 @@ def pages_problems(folder):
     "What is wrong in a folder of processed notebooks: links, anchors, pictures, and what should have been hidden."
     read = {p.name: nbformat.read(p, 4) for p in sorted(folder.glob('*.ipynb'))}
     places = {name: anchors(nb) for name, nb in read.items()}
-    for name, nb in read.items():
-        yield from link_problems(name, nb, folder, places)
-        for k, c in enumerate(nb.cells):
-            if 'google.colab' in c.source and c.cell_type == 'code': yield f'{name} cell {k}: the cell for Colab is not hidden'
-            if re.search(r'^show_doc\(', c.source, re.M) and c.cell_type == 'code' and not page_text(c): yield f'{name} cell {k}: {c.source.splitlines()[-1]} shows nothing'
+    for name, nb in read.items(): yield from page_problems(name, nb, folder, places)
+
+
+def page_problems(name, nb, folder, places):
+    "The same for one page. `places`: file name -> anchors of all pages."
+    yield from link_problems(name, nb, folder, places)
+    for k, c in enumerate(nb.cells):
+        if 'google.colab' in c.source and c.cell_type == 'code': yield f'{name} cell {k}: the cell for Colab is not hidden'
+        if re.search(r'^show_doc\(', c.source, re.M) and c.cell_type == 'code' and not page_text(c): yield f'{name} cell {k}: {c.source.splitlines()[-1]} shows nothing'
 
 
 def map_problems(folder):
