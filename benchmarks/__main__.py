@@ -1,6 +1,6 @@
 """Speed against what a user would pick instead: all candidates in one run, in turns, on the same sentences.
 
-    python benchmarks                       every table, about a quarter of an hour on two cores
+    python benchmarks                       every table, about twenty minutes on two cores
     python benchmarks --quick               most of them in two minutes, less certain
     python benchmarks --tables training     some of the tables only
 """
@@ -27,11 +27,14 @@ import torch
 from loguru import logger
 
 import peers
-from candidate import DenseHead, FullScores, RandomBatches, encode_all, make_objective, make_trainer, training_step
+from candidate import DenseHead, FullScores, RandomBatches, Rows, encode_all, make_objective, make_trainer, trainer, training_step
+from rt_embedding import EmbeddingModel
 from rt_embedding.linear import has_bf16
+from rt_embedding.mlm import MLMObjective
 from rt_embedding.sources import documented_objects, python_sentences
 from rt_embedding.text import read_sentences
 from rt_embedding.tokenizer import BOS_ID, EOS_ID, SentencePieceTokenizer, train_tokenizer
+from rt_embedding.training import kept_memory
 from turns import in_turns
 
 D, L, H, FF = peers.D, peers.L, peers.H, peers.FF
@@ -149,6 +152,28 @@ def encoding(texts, tokenizer, path, a):
     return out
 
 
+def precision(ids, a):
+    "Does MLM training in bf16 reach the loss that it reaches in 32 bits? The same start, batches and masks; judged on sentences that neither saw."
+    if not has_bf16():
+        print('this processor has no instructions for bf16: its table is left out', flush=True)
+        return None
+    out, steps, rows = [], 50 if a.quick else 300, rows_of(ids, 16)
+    for seed in range(1 if a.quick else 3):
+        losses = {}
+        for name, bf16 in (('fp32', False), ('bf16', True)):
+            torch.manual_seed(seed)
+            model = EmbeddingModel(a.vocab_size, context_window=16, is_masked_language=True)
+            data = Rows([r[1:-1] for r in rows])
+            objective = MLMObjective(data, a.vocab_size, np.arange(len(rows) - 1000), np.arange(len(rows) - 1000, len(rows)), a.batch_size, 16, seed=seed)
+            step = trainer(model, objective, bf16=bf16)
+            with kept_memory():
+                for _ in range(steps): step()
+            losses[name] = round(objective.evaluate(model.eval())['val_loss'], 4)
+        out.append(dict(seed=seed, steps=steps, validation_loss=losses))
+        print(json.dumps(out[-1]), flush=True)
+    return out
+
+
 CHILD = '''
 import json, resource, sys, time
 from loguru import logger
@@ -227,10 +252,10 @@ def machine():
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    tables = ('training', 'savings', 'time', 'encoding', 'shards', 'cuda')
+    tables = ('training', 'precision', 'savings', 'time', 'encoding', 'shards', 'cuda')
     p.add_argument('--corpus', help='text, one sentence a line (default: the installed Python documentation)')
     p.add_argument('--quick', action='store_true', help='fewer rounds, smaller texts')
-    p.add_argument('--tables', nargs='+', choices=tables, help='default: all; with --quick all but savings')
+    p.add_argument('--tables', nargs='+', choices=tables, help='default: all; with --quick all but precision and savings')
     p.add_argument('--context', type=int, nargs='+', help='default: 16 128; with --quick 128')
     p.add_argument('--batch_size', type=int, default=32)
     p.add_argument('--vocab_size', type=int, default=0, help='0: 20000; with --quick 12000, for it reads less text')
@@ -242,7 +267,7 @@ if __name__ == '__main__':
     a.rounds = a.rounds or (2 if a.quick else 8)
     a.vocab_size = a.vocab_size or (12_000 if a.quick else 20_000)
     a.context = a.context or ([128] if a.quick else [16, 128])
-    a.tables = a.tables or [t for t in tables if not (a.quick and t == 'savings')]
+    a.tables = a.tables or [t for t in tables if not (a.quick and t in ('precision', 'savings'))]
     logger.disable('rt_embedding')
     torch.manual_seed(0)
     texts = list(itertools.islice(read_sentences(a.corpus) if a.corpus else python_sentences(documented_objects(['python', 'torch', 'numpy'] if a.quick else None)), 60_000 if a.quick else a.limit))
@@ -253,7 +278,7 @@ if __name__ == '__main__':
         path = str(train_tokenizer([Path(folder, 'corpus.txt')], Path(folder, 'tokenizer'), vocab_size=a.vocab_size))
         tokenizer = SentencePieceTokenizer(path)
         ids = [[BOS_ID, *r, EOS_ID] for r in tokenizer.encode_ordinary(texts[:8000]) if r]
-        runs = dict(training=lambda: training(ids, a), savings=lambda: savings(ids, a), time=lambda: where_time_goes(ids, a), cuda=lambda: cuda(ids, a),
+        runs = dict(training=lambda: training(ids, a), precision=lambda: precision(ids, a), savings=lambda: savings(ids, a), time=lambda: where_time_goes(ids, a), cuda=lambda: cuda(ids, a),
                     encoding=lambda: encoding(texts, tokenizer, path, a), shards=lambda: shards(texts, tokenizer, path, a))
         for name in a.tables:
             print(f'\n# {name}', flush=True)

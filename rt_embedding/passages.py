@@ -22,7 +22,7 @@ MAX_WORDS = 40  # about 55 tokens: what a small context window sees
 
 def pack(
     lines:list,              # [(line number, text)] of one paragraph
-    max_words:int=MAX_WORDS,
+    max_words:int=MAX_WORDS, # in a passage
 ):                           # yields (text, line where it begins)
     "Passages of whole sentences; a longer sentence is a passage of its own."
     lines = [(number, text) for number, text in ((n, normalize_spaces(t)) for n, t in lines) if text]

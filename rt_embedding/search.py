@@ -259,6 +259,8 @@ class _Entries:
     def __getitem__(self, i): return loads(self.lines[i])
 
 # %% ../nbs/11_semantic_search.ipynb #a0d5cea6
+_BEAM = 256  # candidates that a search keeps on its way; usearch's 64 lose a tenth of the true ten
+
 def _grow_graph(index, old=None, rows=None, folder=None):
     "Give the index a graph: the old one, without what has gone and with what is new, or one made from nothing."
     Index, n = require('usearch.index', 'search').Index, len(index)
@@ -274,12 +276,14 @@ def _grow_graph(index, old=None, rows=None, folder=None):
         new = np.flatnonzero(keys < 0)
         keys[new] = old._keys.max() + 1 + np.arange(len(new))
     if len(new): graph.add(keys[new], np.asarray(index.vectors[new], np.float32))
-    index._graph, index._keys, index._order = graph, keys, None
+    graph.expansion_search, index._graph, index._keys, index._order = _BEAM, graph, keys, None
 
 def _open_graph(folder):
     "The graph on disk, mapped; nothing where usearch is not installed, and the search is exact then."
-    try: return require('usearch.index', 'search').Index.restore(str(folder/'graph.usearch'), view=True), np.load(folder/'keys.npy', allow_pickle=False)
+    try: graph = require('usearch.index', 'search').Index.restore(str(folder/'graph.usearch'), view=True)
     except InputError: return None, None
+    graph.expansion_search = _BEAM  # is not in the file
+    return graph, np.load(folder/'keys.npy', allow_pickle=False)
 
 def _propose(index, queries, k):
     "Rows and exact cosines of the best among those that the graph proposes."
@@ -375,7 +379,9 @@ def _passage_words(model):
     tokens = getattr(model, 'max_seq_length', None)
     return MAX_WORDS if not isinstance(tokens, int) else min(MAX_WORDS, max(8, int(0.7*tokens)))
 
-def read_sources(folder):
+def read_sources(
+    folder,  # of an index
+)->dict:     # inputs, files, model
     "What an index was made from, as `update_index` remembers it: inputs, files, model."
     try:
         found = loads((Path(folder)/'sources.json').read_text(encoding='utf-8'))

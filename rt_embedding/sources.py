@@ -750,7 +750,7 @@ def python_sentences(
 
 # %% ../nbs/06b_sources.ipynb #5dca710b
 def description(
-    o:DocumentedObject,
+    o:DocumentedObject, # of `documented_objects`
     max_words:int=60,  # the body is cut after the sentence that passes this
 )->str:                # name in words, then the body: all but the summary
     "What an index may know of an object when the summary is kept back as the question."
@@ -781,7 +781,7 @@ def python_pairs(
 def described_split(
     objects,                     # of `documented_objects`
     validation_share:float=0.1,  # of the objects that have both a summary and a body
-    seed:int=0,
+    seed:int=0,                  # another seed holds others out
 )->tuple:                        # (training objects, held-out objects)
     "Hold objects out by name; no sentence of theirs stays in the training objects."
     if not 0 < validation_share < 1: raise InputError(f'validation_share must lie between 0 and 1, got {validation_share}')
@@ -892,8 +892,8 @@ _remains = re.compile(r'\{\{|\}\}|\[\[|\]\]|==|\||</?\w+|&#?\w+;|https?:|www\.|_
 def article_sentences(
     text:str,            # the text of an article, a paragraph a line
     language:str='en',   # code of its Wikipedia
-    min_chars:int=20,
-    max_chars:int=1000,
+    min_chars:int=20,    # a shorter line is a heading
+    max_chars:int=1000,  # a longer sentence is no prose
 ):                       # yields (sentence, is it prose?)
     "Cut an article into sentences, scars of templates mended, and judge each."
     segment, marked, code = require('sentencex', 'data').segment, language not in UNMARKED, 'en' if language == 'simple' else language
@@ -941,7 +941,7 @@ class BloomFilter:
 def write_sentences(
     stream,               # iterable of articles, dicts with 'text'; has `state_dict` and `load_state_dict`, as streams of `datasets` do
     output,               # the corpus, one sentence a line; `.part` and `.state` stand beside it until it is whole
-    language:str='en',
+    language:str='en',    # code of its Wikipedia
     max_sentences:int=0,  # stop after so many; 0: all
     dedup_mb:float=256,   # memory to recognise repeated sentences, MiB
     settings:dict=None,   # what else the result depends on; another one cannot go on where this one stopped

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ENV = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONIOENCODING': 'utf-8', 'NO_COLOR': '1'}
+THREADS = os.environ.get('RT_TEST_THREADS', '1')  # one by default: cheaper on small models; the promises must hold with more, too
+ENV = {**os.environ, 'OMP_NUM_THREADS': THREADS, 'PYTHONIOENCODING': 'utf-8', 'NO_COLOR': '1'}
 
 
 def sentences(n, seed=0):
@@ -36,12 +37,12 @@ def paraphrases(n, seed=0):
     return list(dict.fromkeys(pair() for _ in range(n)))
 
 
-def start(name, *args, **kw):
+def start(name, *args, env=ENV, **kw):
     "Start a console command of the package in a process of its own."
     module = {'rt_train_tokenizer': 'tokenizer', 'rt_corpus': 'sources', 'rt_train_mlm': 'mlm', 'rt_train_contrastive': 'contrastive',
               'rt_evaluate': 'evaluation', 'rt_analyse': 'report', 'rt_embed': 'bulk', 'rt_export': 'onnx', 'rt_search': 'search', 'rt_quickstart': 'quickstart'}[name]
     code = f'import sys; from rt_embedding.{module} import {name}; sys.argv[0] = "{name}"; sys.exit({name}())'
-    return subprocess.Popen([sys.executable, '-c', code, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8', env=ENV, **kw)
+    return subprocess.Popen([sys.executable, '-c', code, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8', env=env, **kw)
 
 
 def run(name, *args, **kw):

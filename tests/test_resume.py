@@ -10,10 +10,10 @@ import time
 import pytest
 import torch
 from filelock import FileLock
-from rt_embedding import EmbeddingModel, InputError
+from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.training import checkpoints, newest_checkpoint, save_checkpoint, verify_checkpoint
 
-from conftest import SMALL, final, run, same, sentences, start, wait_for
+from conftest import ENV, SMALL, final, run, same, sentences, start, wait_for
 
 if sys.platform == 'win32': pytest.skip('needs signals', allow_module_level=True)
 
@@ -70,6 +70,39 @@ def test_interrupt_saves_and_says_how_to_go_on(uninterrupted, tokenizer, corpus,
     folder = tmp_path/'run'
     kill_and_resume(command(tokenizer, corpus, folder), folder, seed=2, how=signal.SIGINT, kills=1)
     assert same(ending(uninterrupted), ending(folder))
+
+
+def wide(tokenizer, corpus, tmp_path):
+    "Runs large enough that PyTorch shares each kernel among its threads: MLM, and pairs with learnt pooling weights."
+    (tmp_path/'pairs.tsv').write_text(''.join(f'{s}\t{s.split(" number")[0]}\n' for s in sentences(1300, seed=3)), encoding='utf-8')
+    flags = ['--device', 'cpu', '--max_steps', 6, '--save_every', 2, '--eval_every', 3, '--log_every', 1]
+    sizes = dict(hidden_dim=256, n_layers=1, n_heads=4, embedding_dim=256, context_window=32)
+    torch.manual_seed(0)
+    read = SentencePieceTokenizer(tokenizer)
+    EmbeddingModel(len(read), tokenizer=read, pooling='weighted_mean', **sizes | dict(hidden_dim=64, n_layers=0)).save_pretrained(tmp_path/'weighted')
+    return {'rt_train_mlm': lambda folder: ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, '--preset', 'tiny', '--batch_size', 128, *flags,
+                                            *(x for k, v in sizes.items() for x in (f'--{k}', v))],
+            'rt_train_contrastive': lambda folder: ['--model', tmp_path/'weighted', '--pairs', tmp_path/'pairs.tsv', '--output_dir', folder,
+                                                    '--batch_size', 1024, '--chunk_size', 2048, *flags]}  # all texts at once: an index is shared among threads above 32,768 tokens
+
+
+TWO = {**ENV, 'OMP_NUM_THREADS': '2', 'GOMP_SPINCOUNT': '0'}  # waiting threads sleep: tests share the machine
+
+
+@pytest.mark.parametrize('name', ['rt_train_mlm', 'rt_train_contrastive'])
+def test_two_threads_give_the_same_bits_again(tokenizer, corpus, tmp_path, name):
+    "Threads that add in the order of their arrival would round differently each time, and no killed run could end alike."
+    args, ends = wide(tokenizer, corpus, tmp_path)[name], []
+    for k in 'ab':
+        if k == 'b':  # killed after some steps, and gone on
+            p = start(name, *args(tmp_path/k), env=TWO)
+            wait_for(p, tmp_path/k, 3)
+            p.kill()
+            p.communicate()
+        code, _, err = run(name, *args(tmp_path/k), env=TWO)
+        assert code == 0, err
+        ends.append(ending(tmp_path/k))
+    assert same(*ends)
 
 
 @pytest.mark.slow

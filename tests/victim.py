@@ -91,6 +91,7 @@ def child(job, files):
     out = os.open(job['folder'] + '.out', os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     os.dup2(out, 1)
     os.dup2(out, 2)
+    torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))  # only here: threads of a parent do not survive a fork
     if job.get('fault'): faults(OBJECTIVES[job['task']])[job['fault'][0]](job['fault'][1])
     train(job['task'], job['folder'], *files)
 

@@ -1,13 +1,43 @@
-"Every notebook is committed executed, without errors or machine paths, small, with ids: `python tools/check_notebooks.py` exits 1 otherwise."
+"""What every notebook owes its readers, looked at without running it: `python tools/check_notebooks.py` exits 1 and says what is missing.
+
+Committed executed, without errors or machine paths, small, with ids; pictures with alternative texts; links that lead somewhere; and a chapter
+has a title, a promise, a first cell for Colab, and exercises whose folded answers stand in a cell that runs. `pages_problems` looks at a folder of
+processed notebooks, the input of the site (tests/test_site.py does, chapter 17 explains it)."""
 import re
 import sys
+from collections import Counter
+from configparser import ConfigParser
 from pathlib import Path
 
 import nbformat
+import yaml
 
 root = Path(__file__).resolve().parent.parent
+_settings = ConfigParser(delimiters=['='])
+_settings.read(root/'settings.ini', encoding='utf-8')
+SETTINGS = _settings['DEFAULT']
+REPOSITORY, SITE = SETTINGS['git_url'], SETTINGS['doc_host'] + SETTINGS['doc_baseurl']
+
 PLACES = re.compile(r'/(tmp|root|home|Users|work)/\S*|\S*site-packages/\S*')  # of the machine that ran the notebook
 SHOWS = re.compile(r'^(print\(|plot_|ax = |fig, |fig = |plt\.)', re.M)  # at the left margin: such a cell leaves an output
+FENCE = re.compile(r'^ *```.*?^ *```', re.M | re.S)
+ANSWER = re.compile(r'^::: *\{\.callout-tip collapse="true" title="(Answers?)"\}\n(.*?)^:::\s*$', re.M | re.S)
+NUMBERED = re.compile(r'^(?:\*\*)?\d+\.(?:\*\*)? ', re.M)
+LINK = re.compile(r'(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)')
+HTML_LINK, IMAGE = re.compile(r'<a\b[^>]*?\bhref="([^"]+)"'), re.compile(r'<img\b[^>]*>')
+REFERENCE = ('index.ipynb', '99_package.ipynb')  # pages without exercises
+
+COLAB = f'''#| hide
+import os, subprocess, sys
+if 'google.colab' in sys.modules:  # there this cell fetches the project and installs it; elsewhere it does nothing
+    if not os.path.exists('/content/rt_embedding'):
+        subprocess.run('git clone -q --depth 1 {REPOSITORY} /content/rt_embedding && pip install -q "/content/rt_embedding[colab]"', shell=True, check=True)
+    os.chdir('/content/rt_embedding/nbs')'''
+
+
+def colab_link(name):
+    "What stands below the title of a notebook."
+    return f"[Open in Colab]({REPOSITORY.replace('https://github.com', 'https://colab.research.google.com/github')}/blob/main/nbs/{name})"
 
 
 def shown(cell):
@@ -16,19 +46,134 @@ def shown(cell):
     return '\n'.join(''.join(t) for t in texts)
 
 
-def problems(path):
-    "What is wrong with one notebook, a line each."
-    nb = nbformat.read(path, 4)
-    if path.stat().st_size > 1.5e6: yield f'{path.name}: over 1.5 MB'
+def options(cell):
+    "The Quarto options of a cell, `#| key: value`; raises ValueError where Quarto's YAML reader would give up."
+    found = {}
+    for line in cell.source.split('\n'):
+        if re.match(r'#\|\s*[\w-]+:\s', line):
+            try: found |= yaml.safe_load(line[2:].strip())
+            except (yaml.YAMLError, TypeError): raise ValueError(f'{line:.60}… is not YAML: put the text into double quotes') from None
+    return found
+
+
+def heading_id(text):
+    "The anchor that Pandoc gives a heading."
+    if given := re.search(r'\{#([\w.-]+)', text): return given[1]
+    text = re.sub(r'\{[^}]*\}\s*$', '', LINK.sub(r'\2', text))
+    text = re.sub(r'\s+', '-', re.sub(r'[^\w\s.-]', '', text.lower()).strip())
+    return re.sub(r'^[^a-z]+', '', text) or 'section'
+
+
+def page_text(cell):
+    "The Markdown that a cell gives the page, code left out."
+    if cell.cell_type == 'markdown': return FENCE.sub('', cell.source)
+    if cell.cell_type != 'code': return ''
+    return '\n'.join(FENCE.sub('', ''.join(o['data'][kind])) for o in cell.outputs for kind in ('text/markdown', 'text/html') if kind in o.get('data', {}))
+
+
+def anchors(nb):
+    "All places of a page that a link may name."
+    headings = [t for c in nb.cells for t in re.findall(r'^#{1,6} +(.+)$', page_text(c), re.M)]
+    seen, ids = Counter(), set()
+    for i in map(heading_id, headings):
+        ids.add(f'{i}-{seen[i]}' if seen[i] else i)
+        seen[i] += 1
+    ids |= {n.lower() for c in nb.cells if re.match(r'#\| *exports?\b', c.source) for n in re.findall(r'^(?:def|class) ([A-Za-z]\w*)', c.source, re.M)}  # the page has a reference of each
+    return ids | {n.lower() for c in nb.cells for n in re.findall(r'^show_doc\(([\w.]+)\)', c.source, re.M)} | {i for c in nb.cells for i in re.findall(r'\bid="([^"]+)"', page_text(c))}
+
+
+def link_problems(name, nb, folder, places):
+    "Links and images of a notebook that lead nowhere or have no words. `places`: file name -> anchors of that page."
+    html = {re.sub(r'^\d+[a-z]*_', '', p.removesuffix('.ipynb')) + '.html': p for p in places}  # as nbdev names the pages
     for k, c in enumerate(nb.cells):
-        if not c.get('id'): yield f'{path.name} cell {k}: no id'
-        if c.cell_type != 'code' or re.search(r'^#\|\s*(export|eval: *false|slow|cuda|notest)', c.source, re.M): continue
+        text = re.sub(r'`[^`\n]*`', '', page_text(c))
+        links = [(words, target) for picture, words, target in LINK.findall(text) if not picture]
+        for target in [t for _, t in links] + HTML_LINK.findall(text):
+            if target.startswith(SITE + '/'): path, _, anchor = target[len(SITE) + 1:].partition('#'); path = html.get(path, path)
+            elif re.match(r'\w+:', target): continue  # the world outside is not ours to check
+            else: path, _, anchor = target.partition('#'); path = path or name
+            if path in places:
+                if anchor and anchor not in places[path]: yield f'{name} cell {k}: {path} has no heading #{anchor}'
+            elif not (folder/path).is_file(): yield f'{name} cell {k}: the link {target} leads nowhere'
+        for words, target in [(w, t) for picture, w, t in LINK.findall(text) if picture] + [
+                (''.join(re.findall(r'\balt="([^"]*)"', tag)), ''.join(re.findall(r'\bsrc="([^"]*)"', tag))) for tag in IMAGE.findall(text)]:
+            if not words.strip(): yield f'{name} cell {k}: the picture {target:.60} has no alternative text'
+            if not re.match(r'\w+:', target) and not (folder/target).is_file(): yield f'{name} cell {k}: the picture {target} is not there'
+        if c.cell_type == 'code' and any(m.startswith('image/') for o in c.outputs for m in o.get('data', {})):
+            try: words = options(c).get('fig-alt', '')
+            except ValueError: continue  # told elsewhere
+            if not str(words).strip(): yield f'{name} cell {k}: a picture without `#| fig-alt: "…"`'
+
+
+def exercise_problems(name, nb):
+    "A chapter ends with exercises; each has a folded answer, and what an answer says in code is run by a cell."
+    start = next((k for k, c in enumerate(nb.cells) if c.cell_type == 'markdown' and re.search(r'^#+ Exercises', c.source, re.M)), None)
+    if start is None: yield f'{name}: no exercises'; return
+    text = '\n'.join(c.source for c in nb.cells[start:] if c.cell_type == 'markdown')
+    text = text[re.search(r'^#+ Exercises', text, re.M).start():]
+    folded = ANSWER.findall(text)
+    asked = len(NUMBERED.findall(FENCE.sub('', ANSWER.sub('', text))))
+    answered = sum(1 if title == 'Answer' else len(NUMBERED.findall(FENCE.sub('', body))) for title, body in folded)
+    if not asked or asked != answered: yield f'{name}: {asked} exercises, {answered} folded answers'
+    run = [line.strip() for c in nb.cells if c.cell_type == 'code' for line in c.source.split('\n')]
+    for _, body in folded:
+        for line in '\n'.join(re.findall(r'```python\n(.*?)```', body, re.S)).split('\n'):
+            line = line.split('  #')[0].strip()  # comments and docstrings may differ, and a test may say more when it fails
+            if line and line[0] not in '"#' and not any(r.startswith(line) for r in run): yield f'{name}: an answer has a line that no cell runs: {line:.60}'
+    if not any(re.search(r'^\s*(assert|test_|with expect_fail)', c.source, re.M) for c in nb.cells[start:] if c.cell_type == 'code'):
+        yield f'{name}: no cell after the exercises tests an answer'
+
+
+def problems(path, places=None):
+    "What is wrong with one notebook of ours, a line each. `places`: file name -> anchors of all notebooks."
+    nb, name = nbformat.read(path, 4), path.name
+    if path.stat().st_size > 1.5e6: yield f'{name}: over 1.5 MB'
+    for k, c in enumerate(nb.cells):
+        if not c.get('id'): yield f'{name} cell {k}: no id'
+        if c.cell_type != 'code': continue
+        try: options(c)
+        except ValueError as e: yield f'{name} cell {k}: {e}'
+        if re.search(r'^#\|\s*(export|eval: *false|slow|cuda|notest)', c.source, re.M): continue
         for o in c.outputs:
-            if o.output_type == 'error': yield f'{path.name} cell {k}: error output {o.ename}'
-        for place in PLACES.finditer(shown(c)): yield f'{path.name} cell {k}: the output shows a place on this machine, {place[0]:.60}'
-        if SHOWS.search(c.source) and not c.outputs: yield f'{path.name} cell {k}: prints or plots, but holds no output: run all before committing'
+            if o.output_type == 'error': yield f'{name} cell {k}: error output {o.ename}'
+        for place in PLACES.finditer(shown(c)): yield f'{name} cell {k}: the output shows a place on this machine, {place[0]:.60}'
+        if SHOWS.search(c.source) and not c.outputs: yield f'{name} cell {k}: prints or plots, but holds no output: run all before committing'
+    words = [c.source for c in nb.cells if c.cell_type == 'markdown']
+    if not words or not re.match(r'# \S.*\n\n> \S', words[0]): yield f'{name}: the first words must be `# Title`, an empty line, `> the promise`'
+    if nb.cells[0].source != COLAB: yield f'{name}: the first cell is not the one for Colab (COLAB in tools/check_notebooks.py)'
+    if words[1:2] != [colab_link(name)]: yield f'{name}: below the title belongs {colab_link(name)}'
+    if name not in REFERENCE: yield from exercise_problems(name, nb)
+    yield from link_problems(name, nb, path.parent, {name: anchors(nb)} if places is None else places)
 
 
-found = [p for f in sorted((root/'nbs').glob('*.ipynb')) for p in problems(f)]
-print('\n'.join(found) or 'all notebooks are executed')
-sys.exit(bool(found))
+def pages_problems(folder):
+    "What is wrong in a folder of processed notebooks: links, anchors, pictures, and what should have been hidden."
+    read = {p.name: nbformat.read(p, 4) for p in sorted(folder.glob('*.ipynb'))}
+    places = {name: anchors(nb) for name, nb in read.items()}
+    for name, nb in read.items():
+        yield from link_problems(name, nb, folder, places)
+        for k, c in enumerate(nb.cells):
+            if 'google.colab' in c.source and c.cell_type == 'code': yield f'{name} cell {k}: the cell for Colab is not hidden'
+            if re.search(r'^show_doc\(', c.source, re.M) and c.cell_type == 'code' and not page_text(c): yield f'{name} cell {k}: {c.source.splitlines()[-1]} shows nothing'
+
+
+def map_problems(folder):
+    "Every notebook stands in the sidebar and in the map of the index, and nothing else does."
+    names = {p.name for p in folder.glob('*.ipynb')}
+    sidebar = re.findall(r'^ *- (\w+\.ipynb)$', (root/'_quarto.yml').read_text(encoding='utf-8'), re.M)
+    index = nbformat.read(folder/'index.ipynb', 4)
+    table = {t for c in index.cells if c.cell_type == 'markdown' for t in re.findall(r'^\| \[.*?\]\((\w+\.ipynb)\)', c.source, re.M)}
+    drawn = {t for c in index.cells if c.cell_type == 'code' for t in re.findall(r'href="(\w+\.ipynb)"', shown(c))}
+    for name, n in Counter(sidebar).items():
+        if n > 1: yield f'_quarto.yml: {name} stands {n} times in the sidebar'
+    for where, listed in (('_quarto.yml', set(sidebar)), ('the map in nbs/index.ipynb', table | {'index.ipynb'}), ('the picture in nbs/index.ipynb', drawn | {'index.ipynb'})):
+        for name in sorted(names - listed): yield f'{where}: {name} is missing'
+        for name in sorted(listed - names): yield f'{where}: {name} is no notebook'
+
+
+if __name__ == '__main__':
+    paths = sorted((root/'nbs').glob('*.ipynb'))
+    places = {p.name: anchors(nbformat.read(p, 4)) for p in paths}
+    found = [p for f in paths for p in problems(f, places)] + list(map_problems(root/'nbs'))
+    print('\n'.join(found) or 'all notebooks are executed and complete')
+    sys.exit(bool(found))

@@ -1,10 +1,11 @@
-"Make README.md from nbs/index.ipynb, without Quarto: `python tools/make_readme.py`."
+"Make README.md and nbs/overview.svg from nbs/index.ipynb, without Quarto: `python tools/make_readme.py`."
 import re
 from pathlib import Path
 
 import nbformat
 from nbconvert import MarkdownExporter
 
+PICTURE = re.compile(r'<div[^>]*>\s*(<svg.*?</svg>)\s*</div>', re.S)  # links in a drawing work on the site; here it is a file, and the table has the links
 root = Path(__file__).resolve().parent.parent
 
 
@@ -14,11 +15,22 @@ def readme():
     nb.metadata.language_info = {'name': 'python'}
     nb.cells = [c for c in nb.cells if not re.match(r'#\|\s*hide\s*$', c.source.split('\n')[0])]
     for c in nb.cells:
+        if c.cell_type == 'code' and re.search(r'^#\| echo: false', c.source, re.M): c.source = ''
         if c.cell_type == 'code': c.source = re.sub(r'^#\|.*\n', '', c.source, flags=re.M)
     text, _ = MarkdownExporter().from_notebook_node(nb)
-    text = re.sub(r'\]\((\w+\.ipynb)\)', r'](nbs/\1)', text)
+    text = re.sub(r'\]\((\w+\.ipynb)((?:#[\w-]+)?)\)', r'](nbs/\1\2)', text)
+    text = PICTURE.sub(lambda m: '![' + re.search(r'<svg[^>]*aria-label="([^"]*)"', m[0])[1] + '](nbs/overview.svg)', text)
+    text = text.replace('```python\n\n```\n', '')  # what is left of a cell whose source the site does not show
     note = '<!-- Made from nbs/index.ipynb by tools/make_readme.py: edit there. -->\n\n'
     return note + re.sub(r'\n{3,}', '\n\n', text).strip() + '\n'
 
 
-if __name__ == '__main__': (root/'README.md').write_text(readme(), encoding='utf-8')
+def overview():
+    "The drawing of the index, as it was committed."
+    nb = nbformat.read(root/'nbs'/'index.ipynb', 4)
+    return next(m[1] for c in nb.cells if c.cell_type == 'code' for o in c.outputs for m in [PICTURE.search(o.get('data', {}).get('text/html', ''))] if m) + '\n'
+
+
+if __name__ == '__main__':
+    (root/'README.md').write_text(readme(), encoding='utf-8')
+    (root/'nbs'/'overview.svg').write_text(overview(), encoding='utf-8')
