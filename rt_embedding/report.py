@@ -7,10 +7,10 @@ __all__ = ['MOST', 'rt_analyse', 'MOST_PAIRS', 'STYLE', 'SCRIPT', 'MOST_ON_MAP',
            'cka', 'differences', 'analyse']
 
 # %% ../nbs/10d_report.ipynb #2a414836
-import base64, hashlib, html, json, math, warnings
+import base64, hashlib, html, json, warnings
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Callable
 import numpy as np
 from fastcore.script import Param
 from .analysis import (ABOUT, alignment, embedding_map, k_occurrence, layer_vectors, neighbours, pair_cosines, partner_cosines, pca, plot_map,
@@ -390,7 +390,7 @@ table { border-collapse: collapse; }
 td, th { padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 td, th { overflow-wrap: normal; min-width: 4.5rem; }
 .wide td:not(:first-child) { white-space: nowrap; }
-details td:not(:first-child) { white-space: normal !important; }
+details .wide td:not(:first-child) { white-space: normal; }
 th { font-weight: 600; }
 td { font-variant-numeric: tabular-nums; }
 #tools { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; margin: .5rem 0; }
