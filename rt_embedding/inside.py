@@ -16,7 +16,6 @@ from .commands import InputError, require
 from .encoder import EmbeddingModel, pad_rows
 from .evaluation import COLORS
 from .rope import rope_tables, rotate
-from .tokenizer import BOS_ID, EOS_ID
 
 # %% ../nbs/10c_inside.ipynb #eb1d53d5
 @contextmanager

@@ -1,14 +1,21 @@
-"rt_analyse as users meet it: a whole report from a text or from pairs, two models side by side, one clear line for bad input."
+"rt_analyse as users meet it: a whole report from a text or from pairs, two models side by side, the page in a browser, one clear line for bad input."
 import json
+import re
 
 import numpy as np
 import pytest
 
 from conftest import paraphrases, run, sentences
 from test_commands import refused
+from test_search import browser, errors  # noqa: F401 (a fixture)
 
-ALWAYS = {'analysis.json', 'analysis.md', 'analysis.html', 'similarities.png', 'map_pca.png', 'map_tsne.png', 'heatmap.png', 'truncation.png',
-          'layers.png', 'tokens.png'}
+EVERY = 'similarities', 'map_pca', 'map_tsne', 'heatmap', 'truncation', 'lengths'  # pictures of every model
+OWN = 'layers', 'tokens', 'heads', 'head', 'positions'                            # of models that can be opened
+
+
+def pictures(n, opened):
+    "Names of the pictures of n models, so many of which can be opened."
+    return {f"{kind}{f'-{i + 1}' if i else ''}.png" for kinds, m in ((EVERY, n), (OWN, opened)) for kind in kinds for i in range(m)}
 
 
 @pytest.fixture(scope='module')
@@ -28,23 +35,25 @@ def png_size(path):
     return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
 
 
-def report_of(folder):
+def report_of(folder, n=1, opened=1):
     "What a whole report holds, checked."
-    assert {p.name for p in folder.iterdir()} == ALWAYS
+    assert {p.name for p in folder.iterdir()} == {'analysis.json', 'analysis.md', 'analysis.html'} | pictures(n, opened)
     assert not [p for p in folder.parent.iterdir() if p.name.endswith(('.tmp', '.old'))]
     assert all(min(png_size(p)) > 200 for p in folder.glob('*.png'))
     text = (folder/'analysis.md').read_text(encoding='utf-8')
     assert all(f']({p.name})' in text for p in folder.glob('*.png'))
     page = (folder/'analysis.html').read_text(encoding='utf-8')
-    assert page.count('data:image/png;base64,') == len(list(folder.glob('*.png'))) and 'src="http' not in page
+    assert page.count('data:image/png;base64,') == len(list(folder.glob('*.png'))) and not re.search(r'(src|href)="(?!data:|#)', page)
+    alts = re.findall(r'<img alt="([^"]{20,})"', page)
+    assert len(alts) == len(set(alts)) == len(list(folder.glob('*.png')))                    # each picture says in words what it shows
     return json.loads((folder/'analysis.json').read_text(encoding='utf-8'))
 
 
 def test_report_of_a_text_equals_the_vectors_of_rt_embed(model, corpus, tmp_path):
     lines = sentences(60, seed=5) + ['Escaped <b> & "quoted" words stand here as text.']
     (tmp_path/'text.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    code, out, err = run('rt_analyse', '--model', model, '--input', tmp_path/'text.txt', '--output_dir', tmp_path/'report')
-    assert code == 0 and 'analysis.md' in out, err
+    code, out, err = run('rt_analyse', '--model', model, '--input', tmp_path/'text.txt', '--output_dir', tmp_path/'report', '--texts', lines[-1])
+    assert code == 0 and 'analysis.html' in out, err
     report = report_of(tmp_path/'report')
     assert report['n_texts'] == 61 and set(report['tasks']) == {'sentence with noise', 'adjacent sentences'}
     assert run('rt_embed', '--model', model, '--input', tmp_path/'text.txt', '--output', tmp_path/'v.npy')[0] == 0
@@ -60,35 +69,137 @@ def test_report_of_a_text_equals_the_vectors_of_rt_embed(model, corpus, tmp_path
     assert '&lt;b&gt; &amp;' in page and '<b>' not in page
 
 
+@pytest.fixture(scope='module')
+def other(corpus, model, tmp_path_factory):
+    "A model of another width, with another tokenizer."
+    folder = tmp_path_factory.mktemp('other')
+    assert run('rt_train_tokenizer', '--input', corpus, '--output', folder/'tokenizer', '--vocab_size', 150)[0] == 0
+    code, _, err = run('rt_train_contrastive', '--pairs', model.parent/'pairs.tsv', '--tokenizer', folder/'tokenizer.model', '--output_dir', folder/'other', '--batch_size', 16,
+                       '--max_steps', 1, '--preset', 'tiny', '--embedding_dim', 24, '--context_window', 32, '--device', 'cpu')
+    assert code == 0, err
+    return folder/'other'
+
+
+HOSTILE = ['He said "stop" & left </script><script>window.ran = 1</script> the room', '<img src=x onerror="window.ran = 1"> is only a text of ours',
+           "it's 5 < 6 and 7 > 2 in every case", 'a fourth text of some words stands here', 'שלום to all of you who read this']
+
+
+@pytest.fixture(scope='module')
+def hostile(model, other, tmp_path_factory):
+    "Five texts, each twice, some of them meant to break a page; two models side by side."
+    folder = tmp_path_factory.mktemp('hostile')
+    (folder/'five.txt').write_text('\n'.join(HOSTILE*2), encoding='utf-8')
+    code, _, err = run('rt_analyse', '--model', model, '--compare', other, '--input', folder/'five.txt', '--output_dir', folder/'report', '--texts', HOSTILE[0], HOSTILE[3])
+    assert code == 0, err
+    return folder/'report'
+
+
+def test_five_texts_and_two_models_of_other_widths_and_tokenizers(hostile):
+    report = report_of(hostile, 2, 2)
+    assert report['n_texts'] == 5 and report['chosen'] == [HOSTILE[0], HOSTILE[3]]
+    assert [r['width'] for r in report['models'].values()] == [16, 24]
+    compared = report['comparisons']['other minus run']
+    for name, d in compared['differences'].items():
+        a, b = (r['measures'][name] for r in report['models'].values())
+        assert d['difference'] == pytest.approx(b - a, abs=1e-4) and d['low'] <= d['difference'] <= d['high']
+        assert d['says'] == ('no difference visible' if d['low'] <= 0 <= d['high'] else 'higher' if b > a else 'lower')
+    assert set(compared['differences']) == set(report['models']['run']['measures'])
+    for r in report['models'].values():                                                      # neighbours of the chosen texts, never themselves
+        assert [t for t, _ in r['neighbours']] == report['chosen'] and all(t not in [n for n, _ in near] and len(near) == 4 for t, near in r['neighbours'])
+    page = (hostile/'analysis.html').read_text(encoding='utf-8')
+    assert page.count('<script') == page.count('</script>') == 2 and '<img src=x' not in page
+
+
+@pytest.mark.parametrize('width, scheme', [(1280, 'light'), (390, 'dark')])
+def test_the_page_in_a_browser(browser, hostile, width, scheme):  # noqa: F811
+    b = browser
+    b.call('Emulation.setDeviceMetricsOverride', width=width, height=800, deviceScaleFactor=2, mobile=width < 600)
+    b.call('Emulation.setEmulatedMedia', features=[dict(name='prefers-color-scheme', value=scheme)])
+    if width < 600: b.call('Emulation.setTouchEmulationEnabled', enabled=True)
+    try:
+        b.open('about:blank')
+        b.events.clear()
+        b.open((hostile/'analysis.html').as_uri())
+        b.wait('document.body.dataset.ready == "yes"')
+        assert b.js('window.ran') is None and not errors(b), errors(b)
+        asked = {e['params']['request']['url'] for e in b.events if e['method'] == 'Network.requestWillBeSent'}
+        assert all(u.startswith(('file:', 'data:')) for u in asked), asked                   # nothing comes from outside
+        assert b.js('document.documentElement.scrollWidth <= innerWidth')                    # nothing to push sideways
+        assert b.js('[...document.images].every(i => i.naturalWidth > 100 && i.alt.length > 20)')
+        ink = b.js('getComputedStyle(document.body).color.match(/\\d+/g).map(Number)')
+        assert max(ink) < 80 if scheme == 'light' else min(ink) > 180
+        assert b.js('data.texts.length') == 5 and b.js('[...$("method").options].map(o => o.value)') == ['pca', 'tsne']
+        b.js('$("find").focus()')                                                            # find, by keys
+        b.call('Input.insertText', text='FOURTH')
+        b.wait('$("found").children.length == 1')
+        assert b.js('$("status").textContent') == '1 of 5 texts'
+        b.js('document.querySelector("#found button").click()')
+        assert b.js('$("picked").textContent') == HOSTILE[3]
+        assert b.js('[...document.querySelectorAll(".near")].map(l => l.children.length)') == [4, 4]    # in both models
+        b.js('$("clear").click()')
+        assert b.js('$("which").hidden && !$("found").children.length')
+        b.js('maps[1].chart.canvas.scrollIntoView({block: "center"})')
+        x, y = b.js('(() => { const c = maps[1].chart, [x, y] = c.at(0), r = c.canvas.getBoundingClientRect(); return [x + r.left, y + r.top] })()')
+        if width < 600:
+            b.call('Input.dispatchTouchEvent', type='touchStart', touchPoints=[dict(x=x, y=y)])
+            b.call('Input.dispatchTouchEvent', type='touchEnd', touchPoints=[])
+        else:
+            b.mouse('mouseMoved', x, y)
+            b.wait('!maps[1].chart.tip.hidden')
+            assert b.js('maps[1].chart.tip.innerText.startsWith(data.texts[0])')             # pointing names what stands there
+            b.click(x, y)
+        b.wait('picked == 0')
+        assert b.js('document.querySelector(".near button").textContent.includes(data.texts[data.models[0].near[0][0][0]])')
+        b.js('pick(-1); maps[0].chart.canvas.focus()')
+        for kind in ('keyDown', 'keyUp'): b.call('Input.dispatchKeyEvent', type=kind, key='Enter', windowsVirtualKeyCode=13, text='\r' if kind == 'keyDown' else '')
+        assert b.js('picked == maps[0].chart.nearest(maps[0].chart.middle(), Infinity) && picked >= 0')
+        b.js('$("method").value = "tsne"; $("method").dispatchEvent(new Event("change"))')
+        assert b.js('maps[0].chart.points.x.join() == data.models[0].maps.tsne[0].join()')
+    finally:
+        b.call('Emulation.clearDeviceMetricsOverride')
+        b.call('Emulation.setEmulatedMedia', features=[])
+        b.call('Emulation.setTouchEmulationEnabled', enabled=False)
+
+
+@pytest.mark.slow
+def test_twenty_thousand_texts(model, tmp_path):
+    (tmp_path/'many.txt').write_text('\n'.join(sentences(25_000)) + '\n', encoding='utf-8')
+    code, _, err = run('rt_analyse', '--model', model, '--input', tmp_path/'many.txt', '--output_dir', tmp_path/'report', '--limit', 20_000)
+    assert code == 0, err
+    report = report_of(tmp_path/'report')
+    assert report['n_texts'] == 20_000 and max(report['tasks'].values()) <= 5000
+    assert (tmp_path/'report'/'analysis.html').stat().st_size < 4e6
+
+
 def test_pairs_two_models_and_before_training(model, tmp_path):
     flags = ['--input', model.parent/'pairs.tsv', '--output_dir', tmp_path/'report', '--limit', 60]
     code, _, err = run('rt_analyse', '--model', model, model/'best', '--untrained', *flags)
     assert code == 0, err
-    report = report_of(tmp_path/'report')
+    report = report_of(tmp_path/'report', 3, 2)
     assert list(report['models']) == ['run untrained', 'run', 'best'] and set(report['tasks']) == {'pairs'}
     assert report['n_texts'] == 2*report['tasks']['pairs'] <= 120
     first, trained, again = report['models'].values()
     assert trained == again                                                                  # a run stands for its best model
     assert first['measures']['alignment, pairs'] != trained['measures']['alignment, pairs']
     assert 'tokens' not in first and 'layers' in trained
+    assert list(report['comparisons']) == ['run minus run untrained', 'best minus run']
+    assert all(d['says'] == 'no difference visible' for d in report['comparisons']['best minus run']['differences'].values())
     before = (tmp_path/'report'/'analysis.json').read_bytes()
     assert run('rt_analyse', '--model', model, model/'best', '--untrained', *flags)[0] == 0   # replaces its own report, with the same numbers
-    report_of(tmp_path/'report')
+    report_of(tmp_path/'report', 3, 2)
     assert (tmp_path/'report'/'analysis.json').read_bytes() == before
 
 
 def test_bad_input_is_one_line_and_writes_nothing(model, tmp_path):
+    "A few of them as a user meets them; chapter 10d goes through all."
     (tmp_path/'few.txt').write_text('only one short sentence here\n'*30)
     (tmp_path/'latin.txt').write_bytes('four words are gut\nfünf wörter sind schön hier\n'.encode('latin-1'))
-    (tmp_path/'bad.tsv').write_text('left\tright\nonly left\n')
     (tmp_path/'mine').mkdir()
     (tmp_path/'mine'/'notes.txt').write_text('mine')
     pairs, out = model.parent/'pairs.tsv', tmp_path/'out'
     for flags, contains in (
-            (['--input', tmp_path/'none.txt'], 'none.txt'), (['--input', tmp_path/'few.txt'], ['few.txt', '20']),
-            (['--input', tmp_path/'latin.txt'], ['latin.txt', '2']), (['--input', tmp_path/'bad.tsv'], ['bad.tsv', 'line 2']),
-            (['--model', tmp_path/'nowhere'], 'nowhere'), (['--model', tmp_path/'mine'], 'mine'), (['--limit', 5], ['limit', '5']),
-            (['--output_dir', tmp_path/'mine'], 'notes.txt'), (['--output_dir', tmp_path/'few.txt'], 'few.txt')):
+            (['--input', tmp_path/'few.txt'], ['few.txt', '5 are needed']), (['--input', tmp_path/'latin.txt'], ['latin.txt', '2']),
+            (['--compare', tmp_path/'nowhere'], 'nowhere'), (['--texts', ' '], 'texts'), (['--output_dir', tmp_path/'mine'], 'notes.txt')):
         refused('rt_analyse', *['--model', model, '--input', pairs, '--output_dir', out, *flags], contains=contains)
     assert not out.exists() and [p.name for p in (tmp_path/'mine').iterdir()] == ['notes.txt']
 
@@ -105,4 +216,4 @@ def test_a_model_of_nan_is_refused(model, tmp_path):
 
 def test_help_explains_every_flag():
     code, out, err = run('rt_analyse', '--help')
-    assert code == 0 and all(f in out for f in ('--model', '--input', '--output_dir', '--untrained', '--limit', '--seed')) and 'None' not in out, err
+    assert code == 0 and all(f in out for f in ('--model', '--input', '--output_dir', '--untrained', '--compare', '--texts', '--limit', '--seed')) and 'None' not in out, err
