@@ -47,13 +47,13 @@ from .training import TrainingConfig, kept_memory, learning_rate_at, parameter_g
 @dataclass(frozen=True)
 class LabConfig:
     "Everything that decides a run, but for the data and the seed."
-    budget:float = 800.            # GFLOP of all training, forward and backward
-    mlm_share:float = 0.5          # of the budget is spent on hidden words, the rest on pairs
+    budget:float = 500.            # GFLOP of all training, forward and backward
+    mlm_share:float = 0.7          # of the budget is spent on hidden words, the rest on pairs
     start:str = 'spectral'         # token vectors begin as counts of neighbours, or 'random'
     vocab_size:int = 4000          # pieces of the tokenizer
     context_window:int = 32        # tokens; longer texts are cut
-    hidden_dim:int = 128           # width of the transformer
-    embedding_dim:int = 128        # width of an embedding
+    hidden_dim:int = 96            # width of the transformer
+    embedding_dim:int = 96         # width of an embedding
     n_layers:int = 2               # blocks
     n_heads:int = 4                # of a block
     feedforward_dim:int = 0        # 0: twice hidden_dim
@@ -68,8 +68,9 @@ class LabConfig:
     mask_share:float = 0.8         # of these become [MASK]
     random_share:float = 0.1       # of these become a random token; the rest stays
     optimizer:str = 'adamw'        # what turns gradients into steps
-    learning_rate:float = 1e-3     # its peak
-    mlm_tokens:int = 768           # positions of a batch of hidden words
+    learning_rate:float = 1e-3     # its peak, for hidden words
+    pair_rate:float = 0.3          # for pairs: this share of it
+    mlm_tokens:int = 512           # positions of a batch of hidden words
     batch_size:int = 64            # pairs of a batch
 
     def __post_init__(self):
@@ -306,7 +307,7 @@ class LabData:
         material:dict,   # from `gather_material`
         folder,          # tokenizers are kept here
     ):
-        self.material, self.folder, self._kept = material, Path(folder), {}
+        self.folder, self.digest, self._kept = Path(folder), identity(material)['digest'], {}
         self.sentences, self.held, self.order = material['sentences'], material['held'], material['order']
         self.pairs = {name: [tuple(p) for p in pairs] for name, pairs in material['pairs'].items()}
         self.sts = [STSData(**t) for t in material['sts']]
@@ -319,7 +320,7 @@ class LabData:
     def tokenizer(self, vocab_size)->SentencePieceTokenizer:
         "Learnt from the training sentences, upper case folded."
         def make():
-            path = self.folder/f'tokenizer-{vocab_size}.model'
+            path = self.folder/f'tokenizer-{self.digest}-{vocab_size}.model'
             if not path.exists():
                 model = learn_pieces(count_words(self.sentences)[0], vocab_size, lower_case=True)
                 with atomic_file(path, 'wb') as f: f.write(model)
@@ -423,10 +424,11 @@ def learn(
     model,             # a `LabModel`, trained in place
     objective,         # whose batches they are
     batches:list,      # from `deal`
-    config:LabConfig,  # optimiser and its rate
+    config:LabConfig,  # optimiser
+    rate:float,        # its peak
 )->float:              # mean loss of the last tenth, nats; not finite where the run failed
     "The loop of chapter 06c without checkpoints: a run of seconds begins again if it is killed."
-    how, losses = TrainingConfig(learning_rate=config.learning_rate, warmup_share=.1), []
+    how, losses = TrainingConfig(learning_rate=rate, warmup_share=.1), []
     optimizers = OPTIMIZERS[config.optimizer](model.train(), how)
     for step, batch in enumerate(batches):
         for g in (g for o in optimizers for g in o.param_groups): g['lr'] = learning_rate_at(step, len(batches), how)*g['rate']
@@ -476,10 +478,10 @@ def run_once(
         words = HiddenWords(data.rows(c.vocab_size), len(tok), np.arange(n), np.arange(n, n + len(data.held)), 1, c.context_window,
                             MaskingStrategy(c.mask_prob, c.mask_share, c.random_share), seed, c.mlm_tokens, 40)
         pairs = ContrastiveObjective(data.pairs, tok, c.context_window, c.batch_size, seed=seed)
-        for objective, share in ((words, c.mlm_share), (pairs, 1 - c.mlm_share)):
+        for objective, share, rate in ((words, c.mlm_share, c.learning_rate), (pairs, 1 - c.mlm_share, c.pair_rate*c.learning_rate)):
             batches, cost = deal(model, objective, c, share*left)
             steps, spent = [*steps, len(batches)], spent + cost
-            if batches and not math.isfinite(learn(model, objective, batches, c)): note = f'the {objective.name} loss is not finite'
+            if batches and not math.isfinite(learn(model, objective, batches, c, rate)): note = f'the {objective.name} loss is not finite'
             if note: break
             if batches and objective is words:
                 scores |= dict(mlm_loss=words.evaluate(model)['val_loss'], mlm_order=judge(model, data, only_order=True)['order'])
@@ -621,7 +623,7 @@ EXPERIMENTS = {}  # name -> `Experiment`
 
 def experiment(
     name:str, question:str, arms:dict, measures, **common,  # as in `Experiment`
-)->Experiment:
+):
     "Declare an experiment, so that `rt_lab` knows it."
     if len(arms) < 2: raise InputError(f'experiment {name}: one arm alone compares nothing')
     known = {f.name for f in fields(LabConfig)}
@@ -629,7 +631,6 @@ def experiment(
         if wrong := sorted(changes.keys() - known): raise InputError(f"experiment {name}: there is no field {wrong[0]}; there are {', '.join(sorted(known))}")
         replace(LabConfig(), **changes)  # complains about values
     EXPERIMENTS[name] = Experiment(name, question, arms, tuple(measures), common)
-    return EXPERIMENTS[name]
 
 # %% ../nbs/12_ideas_lab.ipynb #5b3e9de9
 EMBEDDING = ('similarity', 'search', 'order')
@@ -647,12 +648,12 @@ experiment('head', 'Should the head share the token table?', {'tied': {}, 'untie
 experiment('activation', 'Which bend?',
     {'GELU': {}, 'ReLU': dict(activation='relu'), 'ReLU squared': dict(activation='relu2'), 'SwiGLU': dict(activation='swiglu')}, ('mlm_loss', *EMBEDDING))
 experiment('shape', 'Deep or wide, for the same operations?',
-    {'2 blocks of 128': {}, '1 of 176': dict(n_layers=1, hidden_dim=176), '4 of 96': dict(n_layers=4, hidden_dim=96), '8 of 64': dict(n_layers=8, hidden_dim=64)}, ('mlm_loss', *EMBEDDING))
+    {'2 blocks of 96': {}, '1 of 128': dict(n_layers=1, hidden_dim=128), '4 of 72': dict(n_layers=4, hidden_dim=72)}, ('mlm_loss', *EMBEDDING))
 experiment('context', 'How much of a text should be read?',
     {'32 tokens': {}, '16 tokens': dict(context_window=16), '64 tokens': dict(context_window=64)}, EMBEDDING)
 experiment('vocabulary', 'How many pieces?', {'4000': {}, '2000': dict(vocab_size=2000), '8000': dict(vocab_size=8000)}, EMBEDDING)
 experiment('optimizer', 'AdamW or Muon?',
-    {'AdamW': {}, 'AdamW, 3 x rate': dict(learning_rate=3e-3), 'Muon': dict(optimizer='muon'), 'Muon, 3 x rate': dict(optimizer='muon', learning_rate=3e-3)}, ('mlm_loss', *EMBEDDING))
+    {'AdamW': {}, 'AdamW, double rate': dict(learning_rate=2e-3), 'Muon': dict(optimizer='muon'), 'Muon, double rate': dict(optimizer='muon', learning_rate=2e-3)}, ('mlm_loss', *EMBEDDING))
 experiment('start', 'Hidden words first, counting first, both, or neither?',
     {'both': {}, 'counting only': dict(mlm_share=0.), 'hidden words only': dict(start='random'), 'neither': dict(start='random', mlm_share=0.)}, EMBEDDING)
 
@@ -758,7 +759,7 @@ def lab(
     experiment:Param('names, see --list; all of them if left out', str, nargs='+')='all',
     seeds:int=3,                    # runs of each arm
     output:str='runs/lab',          # results.jsonl, report.md, report.png; a finished run is never repeated
-    budget:float=0.,                # GFLOP of a run; 0: what the folder has, or 800 (half a minute of a core)
+    budget:float=0.,                # GFLOP of a run; 0: what the folder has, or 500 (about 20 seconds of a core)
     list:bool=False,                # show the experiments and end
     report:bool=False,              # show the report of what is finished and end
     run:Param('FIELD=VALUE ... seed=N: do this one run, again if it is finished, and compare', str, nargs='+')=None,
