@@ -10,7 +10,7 @@ __all__ = ['CHANGES', 'OPTIMIZERS', 'LOWER_IS_BETTER', 'EXPERIMENTS', 'EMBEDDING
            'with_swiglu', 'untied', 'fixed_temperature', 'cancelled_temperature', 'batch_flops', 'step_flops',
            'counting_flops', 'deal', 'LabData', 'gather_material', 'identity', 'scrambled', 'order_probe', 'learn',
            'HiddenWords', 'judge', 'run_once', 'start_from_counts', 'read_results', 'append_result', 't_interval',
-           'verdict', 'compare', 'Experiment', 'experiment', 'command_of', 'said', 'report_text', 'plot_lab',
+           'verdict', 'luck', 'compare', 'Experiment', 'experiment', 'command_of', 'said', 'report_text', 'plot_lab',
            'parse_changes', 'lab', 'plan']
 
 # %% ../nbs/12_ideas_lab.ipynb #cc6047cb
@@ -562,6 +562,18 @@ def verdict(
     if abs(difference) > alone: return f'perhaps {better}'
     return 'no difference visible'
 
+def luck(
+    scores:dict,   # (arm, seed) -> score
+)->tuple:          # spread of a single score, degrees of freedom
+    "What is left of the scores when each arm has its level and each seed its own."
+    arms, seeds = ([*dict.fromkeys(part)] for part in zip(*scores))
+    x = np.zeros((len(scores), len(arms) + len(seeds)))
+    for row, (arm, seed) in zip(x, scores): row[arms.index(arm)] = row[len(arms) + seeds.index(seed)] = 1
+    y = np.array([*scores.values()])
+    dof = len(y) - np.linalg.matrix_rank(x)
+    rest = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    return float(math.sqrt(rest @ rest/dof)) if dof else 0., int(dof)
+
 def compare(
     runs:list,          # records of the results file
     experiments:dict,   # name -> `Experiment`
@@ -569,35 +581,26 @@ def compare(
     level:float=.05,    # chance that *any* of the verdicts 'better' and 'worse' is luck
 )->list:                # a dict for each experiment, arm and measure
     "Pair every arm with its baseline, seed by seed, and say what may be said."
-    scores, rows = {_key(r['changes'], r['seed']): r['scores'] for r in runs}, []
-    broken = {_key(r['changes'], r['seed']) for r in runs if r.get('note')}
-    seeds = sorted({r['seed'] for r in runs})
+    scores, rows, used = {_key(r['changes'], r['seed']): r['scores'] for r in runs}, [], {}
+    broken, seeds = {_key(r['changes'], r['seed']) for r in runs if r.get('note')}, sorted({r['seed'] for r in runs})
     def of(changes, measure): return {s: x[measure] for s in seeds if (x := scores.get(_key(changes, s))) and measure in x}
     for name, e in experiments.items():
         (first, plain), *others = e.runs(base)
         for arm, changes in others:
             for measure in e.measures:
-                failed = sum(_key(changes, s) in broken and measure not in scores[_key(changes, s)] for s in seeds)
                 a, b = of(plain, measure), of(changes, measure)
-                d = np.array([b[s] - a[s] for s in a.keys() & b.keys()])
+                d = np.array([b[s] - a[s] for s in a if s in b])
+                failed = sum(_key(changes, s) in broken and s not in b for s in seeds)
+                if len(d) > 1: used.setdefault(measure, {}).update({_key(c, s): x[s] for c, x in ((plain, a), (changes, b)) for s in x})
                 if len(d) or failed: rows.append(dict(experiment=name, arm=arm, baseline=first, measure=measure, n=len(d), failed=failed, changes=changes,
-                    values=[round(float(np.mean(list(x.values()))), 5) if x else None for x in (a, b)], differences=d))
-    return _judged(rows, level)
-
-def _judged(rows, level):
-    "Add intervals and verdicts to rows that hold differences."
+                    values=[round(float(np.mean([*x.values()])), 5) if x else None for x in (a, b)], differences=d))
     tested = [r for r in rows if r['n'] > 1]
-    for measure in {r['measure'] for r in rows}:
-        d = [r['differences'] for r in tested if r['measure'] == measure]
-        dof = sum(len(x) - 1 for x in d)
-        if not dof: continue
-        common = math.sqrt(sum(((x - x.mean())**2).sum() for x in d)/dof)     # one spread for all arms: three seeds alone say little about theirs
-        alone, sure = t_interval(1 - level, dof), t_interval(1 - level/len(tested), dof)
-        for r in tested:
-            if r['measure'] != measure: continue
-            error = max(common, r['differences'].std(ddof=1))/math.sqrt(r['n'])  # an arm that varies more keeps its own spread
-            r |= dict(difference=float(r['differences'].mean()), alone=alone*error, sure=sure*error, comparisons=len(tested))
-            r['verdict'] = verdict(r['difference'], r['sure'], r['alone'], measure in LOWER_IS_BETTER)
+    spread = {measure: luck(x) for measure, x in used.items()}
+    for r in tested:
+        common, dof = spread[r['measure']]
+        error = max(math.sqrt(2)*common, r['differences'].std(ddof=1))/math.sqrt(r['n'])  # an arm that varies more keeps its own spread
+        r |= dict(difference=float(r['differences'].mean()), alone=t_interval(1 - level, dof)*error, sure=t_interval(1 - level/len(tested), dof)*error, comparisons=len(tested))
+        r['verdict'] = verdict(r['difference'], r['sure'], r['alone'], r['measure'] in LOWER_IS_BETTER)
     for r in rows:
         if r['n'] < 2: r['verdict'] = 'too few seeds'
         if r['failed']: r['verdict'] = f"failed in {r['failed']} of {r['failed'] + r['n']} runs"
@@ -616,8 +619,9 @@ class Experiment:
     def runs(self,
         base:LabConfig,  # what the changes are changes of
     )->list:             # (arm, changes), without those that change nothing
-        "The runs of one seed."
-        return [(arm, {k: v for k, v in (self.common | changes).items() if getattr(base, k) != v}) for arm, changes in self.arms.items()]
+        "The runs of one seed. What an arm leaves open and another one sets has its default, whatever the base says."
+        touched = {f.name: f.default for f in fields(LabConfig) if any(f.name in changes for changes in self.arms.values())}
+        return [(arm, {k: v for k, v in (touched | self.common | changes).items() if getattr(base, k) != v}) for arm, changes in self.arms.items()]
 
 EXPERIMENTS = {}  # name -> `Experiment`
 
