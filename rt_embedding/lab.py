@@ -155,36 +155,53 @@ class Unturned(nn.Module):
 
 class TurnedOnce(nn.Module):
     "RoPE as the original had it: the token vectors are turned, once, before the first block."
-    def __init__(self, max_positions, width):
+    def __init__(self,
+        max_positions:int,  # longest text in tokens
+        width:int,          # D
+    ):
         super().__init__()
         for name, table in zip(('cos', 'sin'), rope_tables(max_positions, width)): self.register_buffer(name, table, persistent=False)
     def forward(self, x): return rotate(x, self.cos[:x.shape[1]], self.sin[:x.shape[1]])
 
 class LearnedPositions(nn.Module):
     "A vector for each position, added to the token vector; learnt like any weight."
-    def __init__(self, max_positions, width):
+    def __init__(self,
+        max_positions:int,  # longest text in tokens
+        width:int,          # D
+    ):
         super().__init__()
         self.table = nn.Parameter(0.02*torch.randn(max_positions, width))
     def forward(self, x): return x + self.table[:x.shape[1]]
 
 @change('position', 'none')
-def without_positions(model):
+def without_positions(
+    model,  # fresh, changed in place
+):
+    "Attention that is blind to order."
     for block in model.blocks: block.attention.rope = Unturned()
 
 @change('position', 'inputs')
-def turned_once(model):
+def turned_once(
+    model,  # fresh, changed in place
+):
+    "Positions as the original had them."
     without_positions(model)
     model.enter = TurnedOnce(model.config.context_window, model.config.hidden_dim)
 
 @change('position', 'learned')
-def learned_positions(model):
+def learned_positions(
+    model,  # fresh, changed in place
+):
+    "Positions as BERT has them."
     without_positions(model)
     model.enter = LearnedPositions(model.config.context_window, model.config.hidden_dim)
 
 # %% ../nbs/12_ideas_lab.ipynb #615012c4
 class AttentionPooling(nn.Module):
     "A learnt question decides how much each token counts; at first all count alike."
-    def __init__(self, width):
+    def __init__(self,
+        width:int,  # D
+    ):
         super().__init__()
         self.query = nn.Parameter(torch.zeros(width))
     def forward(self, hidden, mask):
@@ -193,35 +210,60 @@ class AttentionPooling(nn.Module):
         return torch.einsum('bt,btd->bd', scores.softmax(-1), hidden)
 
 @change('pooling', 'bos')
-def first_token(model): model.pooler = lambda hidden, mask: hidden[:, 0]
+def first_token(
+    model,  # fresh, changed in place
+):
+    "The vector of the first token stands for the text."
+    model.pooler = lambda hidden, mask: hidden[:, 0]
 
 @change('pooling', 'max')
-def largest(model): model.pooler = lambda hidden, mask: (hidden if mask is None else hidden.masked_fill(~mask[..., None], -math.inf)).amax(1)
+def largest(
+    model,  # fresh, changed in place
+):
+    "The largest value of each number, over all tokens."
+    model.pooler = lambda hidden, mask: (hidden if mask is None else hidden.masked_fill(~mask[..., None], -math.inf)).amax(1)
 
 @change('pooling', 'attention')
-def attention_pooling(model): model.pooler = AttentionPooling(model.config.hidden_dim)
+def attention_pooling(
+    model,  # fresh, changed in place
+):
+    "A mean whose weights the tokens decide."
+    model.pooler = AttentionPooling(model.config.hidden_dim)
 
 @change('pooling', 'mean')
-def plain_mean(model): pass  # what chapter 04 does where there are no weights
+def plain_mean(
+    model,  # a fresh `LabModel`; chapter 04 does this where there are no weights
+):
+    "All tokens count alike."
 
 # %% ../nbs/12_ideas_lab.ipynb #b19d9684
 class PostNorm(EncoderBlock):
     "The block of the first transformers: add, then normalise (Vaswani et al. 2017)."
-    def __init__(self, config): super().__init__(config)
+    def __init__(self,
+        config,  # an `EncoderConfig`
+    ):
+        super().__init__(config)
     def forward(self, x, mask=None):
         x = self.norm1(x + self.attention(x, mask))
         return self.norm2(x + self.feedforward(x))
 
 class Bent(FeedForward):
     "A feed-forward with another bend."
-    def __init__(self, hidden_dim, feedforward_dim, bend):
+    def __init__(self,
+        hidden_dim:int,       # D
+        feedforward_dim:int,  # width of the middle
+        bend,                 # a function of numbers
+    ):
         super().__init__(hidden_dim, feedforward_dim)
         self.bend = bend
     def forward(self, x): return self.down(self.bend(self.up(x)))
 
 class Gated(FeedForward):
     "SwiGLU: one half of the middle decides how much of the other half passes; two thirds as wide, so it costs the same."
-    def __init__(self, hidden_dim, feedforward_dim):
+    def __init__(self,
+        hidden_dim:int,       # D
+        feedforward_dim:int,  # width of the middle, were it not gated
+    ):
         super().__init__(hidden_dim, round(feedforward_dim*2/3))
         self.gate = Linear(hidden_dim, round(feedforward_dim*2/3))
     def forward(self, x): return self.down(F.silu(self.gate(x))*self.up(x))
@@ -235,26 +277,52 @@ def _replace_feedforward(model, make):
         nn.init.normal_(block.feedforward.down.weight, std=0.02/math.sqrt(2*c.n_layers))
 
 @change('norm', 'post')
-def post_norm(model):
+def post_norm(
+    model,  # fresh, changed in place
+):
+    "Normalise after adding."
     for block in model.blocks: block.__class__ = PostNorm  # same parts, same weights, another order
 
 @change('activation', 'relu')
-def with_relu(model): _replace_feedforward(model, lambda *sizes: Bent(*sizes, F.relu))
+def with_relu(
+    model,  # fresh, changed in place
+):
+    "ReLU in the middle of the feed-forward."
+    _replace_feedforward(model, lambda *sizes: Bent(*sizes, F.relu))
 
 @change('activation', 'relu2')
-def with_relu2(model): _replace_feedforward(model, lambda *sizes: Bent(*sizes, lambda x: F.relu(x).square()))
+def with_relu2(
+    model,  # fresh, changed in place
+):
+    "The square of ReLU."
+    _replace_feedforward(model, lambda *sizes: Bent(*sizes, lambda x: F.relu(x).square()))
 
 @change('activation', 'swiglu')
-def with_swiglu(model): _replace_feedforward(model, Gated)
+def with_swiglu(
+    model,  # fresh, changed in place
+):
+    "SwiGLU instead of one bend."
+    _replace_feedforward(model, Gated)
 
 @change('head', 'untied')
-def untied(model): model.own_head = nn.Linear(model.config.hidden_dim, model.config.vocab_size, bias=False)
+def untied(
+    model,  # fresh, changed in place
+):
+    "The head has a matrix of its own."
+    model.own_head = nn.Linear(model.config.hidden_dim, model.config.vocab_size, bias=False)
 
 @change('temperature', 'fixed')
-def fixed_temperature(model): model.log_temperature.requires_grad_(False)
+def fixed_temperature(
+    model,  # fresh, changed in place
+):
+    "The temperature stays where it starts."
+    model.log_temperature.requires_grad_(False)
 
 @change('temperature', 'cancelled')
-def cancelled_temperature(model):
+def cancelled_temperature(
+    model,  # fresh, changed in place
+):
+    "The temperature as the original had it: without effect."
     model.log_temperature.requires_grad_(False).zero_()  # divided by and normalised away: what is left is 1, without a gradient
 
 # %% ../nbs/12_ideas_lab.ipynb #ec852557
@@ -281,7 +349,12 @@ def step_flops(
     shapes = [sorted(p.shape) for p in model.blocks.parameters() if p.dim() == 2]
     return float(sum(5*(4*m*m*n + 2*m**3) for m, n in shapes))
 
-def counting_flops(vocab_size, width): return 8*2.*vocab_size**2*(min(width, vocab_size) + 16)  # the products of `truncated_svd`
+def counting_flops(
+    vocab_size:int,  # V
+    width:int,       # D
+)->float:            # operations of the products of `truncated_svd`
+    "What the spectral start costs."
+    return 8*2.*vocab_size**2*(min(width, vocab_size) + 16)
 
 def deal(
     model,          # a `LabModel`
@@ -554,8 +627,8 @@ def verdict(
     difference:float,   # arm minus baseline
     sure:float,         # half width of the interval that allows for all comparisons
     alone:float,        # half width of the usual interval of 95 %
-    lower_is_better:bool=False,
-)->str:
+    lower_is_better:bool=False,  # a loss, not a score
+)->str:                 # better, worse, perhaps better, perhaps worse, no difference visible
     "What may be said."
     better = 'better' if (difference > 0) != lower_is_better else 'worse'
     if abs(difference) > sure: return better
@@ -667,7 +740,7 @@ NAMES = dict(mlm_loss='MLM loss, nats', mlm_order='word order after MLM, accurac
 def command_of(
     changes:dict,  # of a run
     seed:int=0,    # its seed
-    output='runs/lab',
+    output='runs/lab',  # the lab's folder
 )->str:            # a line for the shell
     "The line that repeats a run."
     return ' '.join(['rt_lab --run', *(f'{k}={v}' for k, v in changes.items()), f'seed={seed}', f'--output {output}'])
