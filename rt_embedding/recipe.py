@@ -135,6 +135,7 @@ def train_recipe(
     recipe, run, clock = _recipe(preset, minutes, vocab_size, steps), Path(output_dir), _Clock()
     tasks = collect_tasks(sts, retrieval, labelled=labelled) if any(map(bool, (sts, retrieval, labelled))) else []
     files = [str(p) for p in expand_paths(pairs)]
+    next(iter(read_sentences(texts)))  # text without a line is refused before anything is written
     state = _State(run, dict(recipe=json.loads(json.dumps(asdict(recipe))), texts=_named(texts), pairs=_named(pairs), seed=seed,
                              tests=[t.name for t in tasks]))
     unseen = Unseen(tasks)

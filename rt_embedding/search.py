@@ -259,7 +259,7 @@ class _Entries:
     def __getitem__(self, i): return loads(self.lines[i])
 
 # %% ../nbs/11_semantic_search.ipynb #a0d5cea6
-_BEAM = 256  # candidates that a search keeps on its way; usearch's 64 lose a tenth of the true ten
+_BEAM = 256  # candidates that a search keeps on its way; four times usearch's default, so that fewer of the true neighbours are missed
 
 def _grow_graph(index, old=None, rows=None, folder=None):
     "Give the index a graph: the old one, without what has gone and with what is new, or one made from nothing."
