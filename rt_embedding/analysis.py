@@ -425,7 +425,7 @@ def plot_quality_by_length(
     same = lambda g: g['shortest'] == g['longest']
     ax.set_xticks(range(len(of)), [(str(g['longest']) if same(g) else f"{g['shortest']} to {g['longest']}") + f"\n({g['n']})" for g in of])
     ax.set(xlabel='words of the text (how many texts)', ylabel=quality, title='Is quality a matter of length?')
-    ax.legend(fontsize='small')
+    ax.legend(fontsize='small', loc='upper left', bbox_to_anchor=(1, 1))
     return ax
 
 # %% ../nbs/10_embedding_analysis.ipynb #96184493

@@ -358,8 +358,8 @@ def plot_positives_negatives(
     ax = ax or plt.figure(figsize=(6, 4)).gca()
     cosines = np.asarray(a) @ np.asarray(b).T
     own = np.eye(len(cosines), dtype=bool)
-    for part, label, color in ((cosines[~own], 'strangers', 'C1'), (cosines[own], 'partners', 'C0')):
-        ax.hist(part, bins=np.linspace(-1, 1, 61), density=True, alpha=0.6, color=color, label=f'{label}: mean {part.mean():.2f}')
+    for part, label, color, hatch in ((cosines[~own], 'strangers', 'C1', ''), (cosines[own], 'partners', 'C0', '//')):
+        ax.hist(part, bins=np.linspace(-1, 1, 61), density=True, histtype='stepfilled', alpha=0.6, color=color, hatch=hatch, edgecolor='white' if hatch else 'none', label=f'{label}: mean {part.mean():.2f}')
     ax.set(xlabel='cosine', ylabel='density')
     ax.legend()
     return ax
@@ -376,9 +376,10 @@ def plot_temperature(
     plt = require('matplotlib.pyplot', 'viz')
     ax = ax or plt.figure(figsize=(6, 4)).gca()
     a, b, grid = torch.as_tensor(a), torch.as_tensor(b), np.geomspace(0.01, 1, 50)
-    line, = ax.plot(grid, [float(info_nce(a, b, float(t)).mean()) for t in grid], label=label)
+    k = len(ax.lines)//2  # the curves before this one
+    line, = ax.plot(grid, [float(info_nce(a, b, float(t)).mean()) for t in grid], ('-', '--', '-.')[k % 3], label=label)
     own = float(info_nce(a, b, temperature).mean())
-    ax.plot(temperature, own, 'o', color=line.get_color(), label=f'learnt: {temperature:.3f}')
+    ax.plot(temperature, own, 'os^'[k % 3], color=line.get_color(), label=f'learnt: {temperature:.3f}')
     ax.set(xscale='log', xlabel='temperature', ylabel='loss, nats')
     ax.legend()
     return ax

@@ -591,7 +591,7 @@ def plot_results(
         for r in of[t]:
             j = models.index(r['model'])
             ax.barh(y, r['value'], 0.9, xerr=[[max(0, r['value'] - r['low'])], [max(0, r['high'] - r['value'])]],
-                    color=COLORS[j % len(COLORS)], hatch='' if j < len(COLORS) else '//', edgecolor='black', linewidth=0.5,
+                    color=COLORS[j % len(COLORS)], hatch=('', '//', '..', 'xx', '\\\\', '--', '++')[j % 7], edgecolor='black', linewidth=0.5,
                     error_kw=dict(lw=1, capsize=2), label='_'*(r['model'] in seen) + r['model'])  # a name once in the legend
             seen.add(r['model'])
             y += 1
@@ -647,12 +647,14 @@ def plot_widths(
     models = list(dict.fromkeys(m for m, *_ in lines))
     tasks = list(dict.fromkeys(k[1:] for k in lines))
     for (m, *task), points in lines.items():
-        style = dict(color=COLORS[tasks.index(tuple(task)) % len(COLORS)], linestyle=('-', '--', ':', '-.')[models.index(m) % 4], marker='o', markersize=4)
+        style = dict(color=COLORS[tasks.index(tuple(task)) % len(COLORS)], linestyle=('-', '--', ':', '-.')[models.index(m) % 4], marker='osD^vPX*'[tasks.index(tuple(task)) % 8], markersize=5)
         ax.plot(*zip(*sorted(points)), label=f'{task[0]}, {task[1]}' + (f', {m}' if len(models) > 1 else ''), **style)
     ax.set_xscale('log', base=2)
     ax.xaxis.set_major_formatter(plt.matplotlib.ticker.ScalarFormatter())
     ax.set(xlabel='numbers kept of each vector', ylabel='score')
-    ax.legend(fontsize=8)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + (.08 + .09*len(lines))*(high - low))  # room for the legend
+    ax.legend(fontsize=8, loc='upper left')
     return ax
 
 # %% ../nbs/09_evaluation.ipynb #402d04a7

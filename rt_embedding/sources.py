@@ -731,9 +731,9 @@ def plot_lengths(
     "How long summaries and bodies are."
     if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))
     edges = [2 ** (k / 2) for k in range(0, 23)]
-    for name, color, counts in (('summary', '#0072B2', [len(o.summary.split()) for o in objects]),
-                                ('body', '#E69F00', [len(o.body.split()) for o in objects if o.sentences])):
-        ax.hist(counts, bins=edges, color=color, alpha=.6, label=f'{name} ({len(counts):,} objects)')
+    for name, color, hatch, counts in (('summary', '#0072B2', '', [len(o.summary.split()) for o in objects]),
+                                ('body', '#E69F00', '//', [len(o.body.split()) for o in objects if o.sentences])):
+        ax.hist(counts, bins=edges, color=color, hatch=hatch, edgecolor='white', alpha=.6, label=f'{name} ({len(counts):,} objects)')
     ax.set(xscale='log', xlabel='words (log scale)', ylabel='objects', title='A summary is a question, a body is a page')
     ax.legend()
     return ax

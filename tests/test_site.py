@@ -85,6 +85,25 @@ def test_a_chapter_that_forgets_something_hears_so(tmp_path, places, old, new, s
     assert found == [] if said is None else len(found) == 1 and said in found[0], found
 
 
+@pytest.mark.parametrize('place', ['/work/venv/lib/python3.11/site-packages/tqdm/auto.py:21: TqdmWarning', '/tmp/ipykernel_71/12.py:3', 'file:///home/ada/notes', '~/notes/a.txt',
+                                   'File "/usr/lib/python3.11/json/decoder.py", line 3', '\x1b[32m/Users/ada/a.py\x1b[39m', 'C:\\Users\\ada'])
+@pytest.mark.parametrize('where', ['stdout', 'stderr', 'text/plain', 'text/html', 'image/svg+xml', 'application/json', 'traceback'])
+@pytest.mark.parametrize('source', ['1', '#| export\nimport tqdm'])
+def test_a_place_of_the_machine_is_found_in_every_kind_of_output(tmp_path, place, where, source):
+    new = nbformat.v4.new_output
+    out = (new('error', ename='E', evalue='', traceback=['E', place]) if where == 'traceback' else new('stream', name=where, text=f'see {place}\n') if where in ('stdout', 'stderr')
+           else new('display_data', data={where: dict(at=place) if 'json' in where else f'<p>{place}</p>'}))
+    nb = nbformat.read(ROOT/'nbs'/'02_rope.ipynb', 4)
+    nb.cells.insert(2, nbformat.v4.new_code_cell(source, outputs=[out]))
+    nbformat.write(nb, tmp_path/'02_rope.ipynb')
+    assert any('a place on this machine' in p for p in check.problems(tmp_path/'02_rope.ipynb', {}))
+
+
+@pytest.mark.parametrize('text', ['GET /api/models/ada', 'https://example.org/home/ada and site-packages alone', '/../../etc/passwd', 'and/or 1/2 ~ /', 'nbs/work/a.txt'])
+def test_what_is_no_place_of_the_machine_may_be_shown(text):
+    assert list(check.places_shown(nbformat.v4.new_code_cell('1', outputs=[nbformat.v4.new_output('stream', name='stderr', text=text)]))) == []
+
+
 def test_the_cell_for_colab_installs_there_and_does_nothing_elsewhere(monkeypatch):
     ran, cell = [], '\n'.join(check.COLAB.split('\n')[1:])
     monkeypatch.setattr(subprocess, 'run', lambda *a, **k: ran.append((a[0], k)))

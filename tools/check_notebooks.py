@@ -18,7 +18,9 @@ _settings.read(root/'settings.ini', encoding='utf-8')
 SETTINGS = _settings['DEFAULT']
 REPOSITORY, SITE = SETTINGS['git_url'], SETTINGS['doc_host'] + SETTINGS['doc_baseurl']
 
-PLACES = re.compile(r'/(tmp|root|home|Users|work)/\S*|\S*site-packages/\S*')  # of the machine that ran the notebook
+PLACES = re.compile(r'''(?<![\w.-])/(?:tmp|root|home|Users|work|workspace|mnt|opt|usr|var|private|srv|content|proc|run|nix)/[^\s'"<>)]+'''
+                    r'''|[^\s'"<>(]*(?:site|dist)-packages[/\\][^\s'"<>)]*|(?<![\w/])~/[\w.][^\s'"<>)]*|\b[A-Z]:\\+Users\\+[^\s'"<>)]*''')  # of the machine that ran the notebook
+ANSI = re.compile(r'\x1b\[[\d;]*m')  # colours of a traceback: their last letter would hide the beginning of a path
 SHOWS = re.compile(r'^(print\(|plot_|ax = |fig, |fig = |plt\.)', re.M)  # at the left margin: such a cell leaves an output
 FENCE = re.compile(r'^ *```.*?^ *```', re.M | re.S)
 ANSWER = re.compile(r'^::: *\{\.callout-tip collapse="true" title="(Answers?)"\}\n(.*?)^:::\s*$', re.M | re.S)
@@ -44,6 +46,20 @@ def shown(cell):
     "All text that a cell put out."
     texts = [t for o in cell.outputs for t in [o.get('text', ''), *(v for k, v in o.get('data', {}).items() if k.startswith('text/'))]]
     return '\n'.join(''.join(t) for t in texts)
+
+
+def strings(value):
+    "All strings inside of dicts and lists."
+    if isinstance(value, str): yield value
+    elif isinstance(value, (dict, list)):
+        for v in value.values() if isinstance(value, dict) else value: yield from strings(v)
+
+
+def places_shown(cell):
+    "Paths of this machine in whatever a cell put out: both streams, values, HTML, vector pictures, tracebacks."
+    for o in cell.outputs:
+        data = [v for k, v in o.get('data', {}).items() if k not in ('image/png', 'image/jpeg')]
+        for text in strings([o.get('text', ''), o.get('evalue', ''), o.get('traceback', []), data]): yield from (m[0] for m in PLACES.finditer(ANSI.sub('', text)))
 
 
 def options(cell):
@@ -134,10 +150,10 @@ def problems(path, places=None):
         if c.cell_type != 'code': continue
         try: options(c)
         except ValueError as e: yield f'{name} cell {k}: {e}'
+        for place in places_shown(c): yield f'{name} cell {k}: the output shows a place on this machine, {place:.60}'
         if re.search(r'^#\|\s*(export|eval: *false|slow|cuda|notest)', c.source, re.M): continue
         for o in c.outputs:
             if o.output_type == 'error': yield f'{name} cell {k}: error output {o.ename}'
-        for place in PLACES.finditer(shown(c)): yield f'{name} cell {k}: the output shows a place on this machine, {place[0]:.60}'
         if SHOWS.search(c.source) and not c.outputs: yield f'{name} cell {k}: prints or plots, but holds no output: run all before committing'
     words = [c.source for c in nb.cells if c.cell_type == 'markdown']
     if not words or not re.match(r'# \S.*\n\n> \S', words[0]): yield f'{name}: the first words must be `# Title`, an empty line, `> the promise`'

@@ -46,25 +46,29 @@ def undocumented():
 def pages(folder):
     "HTML of the processed notebooks, links between them set, answers folded."
     import nbformat
+    import yaml
     from nbconvert import HTMLExporter
     out = folder/'html'
     out.mkdir(exist_ok=True)
     for path in sorted(folder.glob('*.ipynb')):
         nb = nbformat.read(path, 4)
         front = nb.cells.pop(0).source if nb.cells[0].cell_type == 'raw' else ''
-        title = [m[1].strip("'\"") for m in (re.search(rf'^{k}: (.*)$', front, re.M) for k in ('title', 'description')) if m]
+        said = yaml.safe_load(front.strip().strip('-')) or {}
+        title = [said[k] for k in ('title', 'description') if k in said]
         nb.cells.insert(0, nbformat.v4.new_markdown_cell('# ' + '\n\n> '.join(title or [path.stem])))
         for c in nb.cells:
             if c.cell_type == 'code':
                 words = re.search(r'^#\| fig-alt: "?(.*?)"?$', c.source, re.M)
                 for o in c.outputs:
+                    if 'text/markdown' in o.get('data', {}): o['data']['text/markdown'] = re.sub(r'(?<=\))\{target=[^}]*\}', '', o['data']['text/markdown'])  # Quarto's own
                     if words and 'image/png' in o.get('data', {}): o.setdefault('metadata', {})['alt'] = words[1]
                 if re.search(r'^#\| echo: false', c.source, re.M): c.metadata['transient'] = {'remove_source': True}
                 c.source = re.sub(r'^#\|.*\n', '', c.source, flags=re.M)
             else:
-                c.source = re.sub(r'^::: *\{\.callout-\w+ collapse="true" title="([^"]*)"\}\n(.*?)^:::\s*$', r'<details><summary>\1</summary>\n\n\2\n</details>', c.source, flags=re.M | re.S)
+                c.source = re.sub(r'^::: *\{\.callout-\w+ collapse="true" title="([^"]*)"\}\n(.*?)^::: *$', r'FOLD \1 FOLD\n\n\2\n\nDLOF\n', c.source, flags=re.M | re.S)
                 c.source = re.sub(r'^:::.*$', '', c.source, flags=re.M)
-        html, _ = HTMLExporter(embed_images=True).from_notebook_node(nb)
+        html, _ = HTMLExporter(embed_images=True).from_notebook_node(nb, {'metadata': {'path': str(folder)}})
+        html = re.sub(r'<p>FOLD (.*?) FOLD</p>', r'<details><summary>\1</summary>', html).replace('<p>DLOF</p>', '</details>')  # nbconvert closes a tag at the end of its block
         html = re.sub(r'href="(\d+[a-z]*_)?(\w+)\.ipynb', r'href="\2.html', html)
         (out/re.sub(r'^\d+[a-z]*_', '', path.with_suffix('.html').name)).write_text(html, encoding='utf-8')
     return out
