@@ -62,7 +62,7 @@ class Recipe:
 
 # %% ../nbs/09a_recipe.ipynb #a0eae963
 RECIPES = {
-    'laptop': Recipe((Stage('bag', batch_size=2048, steps=300, table_rate=2., context_window=128, runs=2, keep=.2),)),
+    'laptop': Recipe((Stage('bag', batch_size=2048, steps=500, table_rate=2., context_window=128, runs=2, keep=.2),)),
     'gpu': Recipe((Stage('bag', batch_size=4096, steps=300), Stage('blocks', 6, 2048, 0, 3e-4, context_window=128)),
                   minutes=10, vocab_size=30_000, hidden_dim=384, embedding_dim=384, n_heads=6, feedforward_dim=1536),
 }

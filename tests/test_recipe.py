@@ -33,11 +33,12 @@ def test_the_gpu_recipe_runs_dry_on_the_processor(files):
     config = json.loads((files/'run'/'model'/'config.json').read_text())
     assert config['n_layers'] == 6
 
-def test_a_killed_recipe_goes_on(files):
+@pytest.mark.parametrize('where', ['bag', 'bag-2'])
+def test_a_killed_recipe_goes_on(files, where):
     whole = run(recipe(files, output='whole', preset='laptop', steps=('40',)), files)
     assert whole.returncode == 0, whole.stderr
     process = subprocess.Popen(recipe(files, output='killed', preset='laptop', steps=('40',)), cwd=files, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wanted = files/'killed'/'bag'/'checkpoints'
+    wanted = files/'killed'/where/'checkpoints'
     while process.poll() is None and not (wanted.exists() and any(wanted.iterdir())): time.sleep(.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
