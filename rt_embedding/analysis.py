@@ -199,10 +199,10 @@ def similarity_histogram(
     if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
     low = min(v.min() for v in values.values())
     bins = np.linspace(min(low, 0.99), 1.0 + 1e-6, 50)
-    for (name, v), color, style in zip(values.items(), ('#999999', '#0072B2', '#D55E00', '#009E73'), ('-', '-', '--', ':')):
-        ax.hist(v, bins, weights=np.full(len(v), 1/len(v)), histtype='stepfilled', alpha=0.35, color=color)
-        ax.hist(v, bins, weights=np.full(len(v), 1/len(v)), histtype='step', lw=1.5, color=color, ls=style, label=f'{name} (mean {v.mean():.2f})')
+    for (name, v), color, style, hatch in zip(values.items(), ('#777777', '#0072B2', '#D55E00', '#009E73'), ('--', '-', '-.', ':'), ('', '///', '...', '\\\\\\')):
+        ax.hist(v, bins, weights=np.full(len(v), 1/len(v)), histtype='stepfilled', lw=1.5, fc=(color, 0.25), ec=color, ls=style, hatch=hatch, label=f'{name} (mean {v.mean():.2f})')
     ax.set(xlabel='cosine', ylabel='share of the pairs', title='How similar are pairs of each kind?')
+    ax.locator_params(axis='x', nbins=5)
     ax.margins(y=0.3)  # room for the legend
     ax.legend(fontsize='small', loc='upper left')
     return ax

@@ -795,6 +795,7 @@ def plot_lab(
     rows = [r for r in rows if 'difference' in r and not r['failed']]
     measures = measures or list(dict.fromkeys(r['measure'] for r in rows))
     lines = list(dict.fromkeys((r['experiment'], r['arm']) for r in rows))
+    dots = lambda v: dict(marker=MARKERS[v], markersize=6) | (dict(markerfacecolor='white', markeredgewidth=1.2) if v.startswith('perhaps') else dict(markeredgecolor='k', markeredgewidth=.5))
     place, at, before = {}, 0., None
     for line in lines:
         at += 0. if before is None else 1. if line[0] == before else 1.6     # a gap between experiments
@@ -808,15 +809,15 @@ def plot_lab(
             y, v, x = place[r['experiment'], r['arm']], r['verdict'], r['difference']
             ax.plot([x - r['sure'], x + r['sure']], [y, y], color=COLORS[v], lw=1)
             ax.plot([x - r['alone'], x + r['alone']], [y, y], color=COLORS[v], lw=3)
-            ax.plot(x, y, MARKERS[v], color=COLORS[v], markeredgecolor='k', markeredgewidth=.5, markersize=6)
+            ax.plot(x, y, color=COLORS[v], **dots(v))
         ax.set_xlabel('\n'.join(NAMES.get(measure, measure).split(', ')), fontsize=8)
         ax.set_title('less is better' if measure in LOWER_IS_BETTER else 'more is better', fontsize=8)
-        ax.tick_params(labelsize=7)
+        ax.tick_params(labelsize=8)
         ax.grid(axis='x', alpha=.3)
-    axes[0].set_yticks(list(place.values()), [f'{e}: {a}' for e, a in lines], fontsize=7)
+    axes[0].set_yticks(list(place.values()), [f'{e}: {a}' for e, a in lines], fontsize=8)
     axes[0].set_ylim(at + .7, -.7)
-    shown = [plt.Line2D([], [], color=c, marker=MARKERS[v], markeredgecolor='k', markeredgewidth=.5, label=v) for v, c in COLORS.items() if any(r['verdict'] == v for r in rows)]
-    fig.legend(handles=shown, ncols=3, fontsize=7, loc='outside lower center', frameon=False)
+    shown = [plt.Line2D([], [], color=COLORS[v], label=v, **dots(v)) for v in COLORS if any(r['verdict'] == v for r in rows)]
+    fig.legend(handles=shown, ncols=min(3, 1 + len(measures)), fontsize=8, loc='outside lower center', frameon=False)
     return axes
 
 # %% ../nbs/12_ideas_lab.ipynb #03e37805
