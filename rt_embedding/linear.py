@@ -55,18 +55,18 @@ def linear(
     return _Linear.apply(x, w) if torch.is_grad_enabled() and (x.requires_grad or w.requires_grad) else _product(x, w)
 
 # %% ../nbs/02a_linear.ipynb #0dabafd6
-_packed = WeakKeyDictionary()  # layer -> (which weight it was, some of its numbers, the same weight in oneDNN's order)
+_packed = WeakKeyDictionary()  # layer -> (which weight it was, a look at some of its numbers, what stood there, the same weight in oneDNN's order)
 
 def packed_weight(
     layer:nn.Module,  # its `weight` is `(N,K)`, 32 bits, on the processor
 )->Tensor:            # opaque: for oneDNN's product only
     "The weight in oneDNN's own order, put so again when the weight has changed."
-    w = layer.weight.detach()
-    now, some = (w.data_ptr(), w._version, w.shape), w.reshape(-1)[::w.numel()//64 + 1]  # a change through `.data` leaves the version as it was
-    then = _packed.get(layer)
-    if then is None or then[0] != now or not torch.equal(then[1], some):
-        then = _packed[layer] = now, some.clone(), torch.ops.mkldnn._reorder_linear_weight(w)
-    return then[2]
+    w = layer.weight
+    now, then = (w.data_ptr(), w._version, w.shape), _packed.get(layer)
+    if then is None or then[0] != now or not torch.equal(then[1], then[2]):  # a change through `.data` leaves the version as it was
+        some = w.detach().reshape(-1)[::w.numel()//64 + 1]
+        then = _packed[layer] = now, some, some.clone(), torch.ops.mkldnn._reorder_linear_weight(w.detach())
+    return then[3]
 
 class Linear(nn.Linear):
     "A matrix that is applied to each row, without a bias."
