@@ -136,10 +136,10 @@ class TrainingLogger:
 
     def sync(self):
         "Put the figures on the disk, so that no checkpoint is ahead of them after a power cut; complain if their file has gone."
+        os.fsync(self._file.fileno())  # takes a while; so look afterwards, or what follows is written where the folder was a moment ago
         try: here = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.metrics_path))
         except FileNotFoundError: here = False
         if not here: raise InputError(f'{self.metrics_path} was removed or moved while the run was writing to it')
-        os.fsync(self._file.fileno())
 
     def _write(self, level, message): logger.bind(run=self.id).log(level, '{}', message)
 
