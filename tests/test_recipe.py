@@ -15,7 +15,7 @@ def files(tmp_path):
         [(5, *p) for p in made[1000:1060]] + [(0, made[i][0], made[i + 60][1]) for i in range(1060, 1120)] + [(5, *made[0])]) + '\n')
     return tmp_path
 
-def recipe(folder, *extra, output='run', preset='gpu', steps=('3', '2')):
+def recipe(folder, *extra, output='run', preset='gpu', steps=('1', '1')):
     return [*COMMAND, '--texts', 'text.txt', '--pairs', 'pairs.tsv', 'more.tsv', '--sts', 'judged.tsv', '--output_dir', output,
             '--preset', preset, '--vocab_size', '160', '--steps', *steps, '--device', 'cpu', *extra]
 
@@ -35,15 +35,15 @@ def test_the_gpu_recipe_runs_dry_on_the_processor(files):
 
 @pytest.mark.parametrize('where', ['bag', 'bag-2'])
 def test_a_killed_recipe_goes_on(files, where):
-    whole = run(recipe(files, output='whole', preset='laptop', steps=('40',)), files)
+    whole = run(recipe(files, output='whole', preset='laptop', steps=('12',)), files)
     assert whole.returncode == 0, whole.stderr
-    process = subprocess.Popen(recipe(files, output='killed', preset='laptop', steps=('40',)), cwd=files, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(recipe(files, output='killed', preset='laptop', steps=('12',)), cwd=files, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wanted = files/'killed'/where/'checkpoints'
     while process.poll() is None and not (wanted.exists() and any(wanted.iterdir())): time.sleep(.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL, 'the run was over before it could be killed'
-    again = run(recipe(files, output='killed', preset='laptop', steps=('40',)), files)
+    again = run(recipe(files, output='killed', preset='laptop', steps=('12',)), files)
     assert again.returncode == 0, again.stderr
     weights = [(files/name/'model'/'model.safetensors').read_bytes() for name in ('whole', 'killed')]
     assert weights[0] == weights[1]
