@@ -113,3 +113,15 @@ def all_and_singly(encode, texts):
 
 
 def encode_all(texts, **given): return all_and_singly(make_encoder(**given), texts)
+
+
+def products_ms(vocab_size, context, tokens, n=100):
+    "Only the products that one sentence needs, their weights kept in the library's order: below this no order of the remaining work can come."
+    layers = [m for m in EmbeddingModel(vocab_size, context_window=context).modules() if isinstance(m, rt_embedding.linear.Linear)]
+    inputs, out = {k: torch.randn(1, tokens, k) for k in {m.in_features for m in layers}}, []
+    with torch.inference_mode():
+        for _ in range(n):
+            start = time.perf_counter()
+            for m in layers: m(inputs[m.in_features])
+            out.append(1e3*(time.perf_counter() - start))
+    return out

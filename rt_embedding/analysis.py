@@ -363,8 +363,8 @@ def plot_token_norms(
     if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.8), layout='constrained')[1]
     points = [(c, n, p) for c, n, p in zip(view['counts'], view['norms'], view['pieces']) if c]
     ax.scatter([c for c, _, _ in points], [n for _, n, _ in points], s=12, alpha=0.6, color='#0072B2')
-    for c, n, piece in sorted(points, reverse=True)[:n_names]:
-        ax.annotate(piece.replace('▁', '_'), (c, n), fontsize=7, xytext=(0, 4), textcoords='offset points', ha='center', parse_math=False)
+    for k, (c, n, piece) in enumerate(sorted(points, reverse=True)[:n_names]):  # neighbours above and below in turns
+        ax.annotate(piece.replace('▁', '_'), (c, n), fontsize=7, xytext=(0, (4, -10)[k % 2]), textcoords='offset points', ha='center', parse_math=False)
     ax.set(xscale='log', xlabel='times a token occurs', ylabel='length of its vector', title='Are frequent tokens short?')
     ax.margins(0.08, 0.12)
     return ax

@@ -175,10 +175,11 @@ def require(
 
 # %% ../nbs/00a_commands.ipynb #36a7be1f
 def command(
-    func,  # function whose parameters all carry docments; they become the flags
-):         # function for `console_scripts`; called with a list of arguments it is a command in this process
+    func,        # function whose parameters all carry docments; they become the flags
+    name:str='', # of the command; without it 'rt_' and the name of the function
+):               # function for `console_scripts`; called with a list of arguments it is a command in this process
     "Make a console command of `func`: bad input ends with one line and exit code 2, Ctrl-C with 130."
-    name = 'rt_' + func.__name__
+    name = name or 'rt_' + func.__name__
     @wraps(func)
     def run(argv=None):
         prog = Path(sys.argv[0]).name if argv is None else name
@@ -222,7 +223,7 @@ def _stop_quietly():
 REMEDIES = {errno.ENOSPC: 'free some space or write elsewhere', errno.EDQUOT: 'your quota is used up: free some space',
             errno.EACCES: 'choose a place you may read and write', errno.EPERM: 'choose a place you may read and write',
             errno.EROFS: 'this place is read-only: write elsewhere', errno.EFBIG: 'files of this size are not allowed here (ulimit -f)', errno.ENOENT: 'check the path',
-            errno.EISDIR: 'a file is needed here', errno.ENOTDIR: 'a part of this path is a file, not a folder'}
+            errno.EISDIR: 'a file is needed here', errno.EEXIST: 'a file has this name: choose another path', errno.ENOTDIR: 'a part of this path is a file, not a folder'}
 
 def os_reason(
     e:OSError,  # from a file operation

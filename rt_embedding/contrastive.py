@@ -359,8 +359,8 @@ def plot_positives_negatives(
     cosines = np.asarray(a) @ np.asarray(b).T
     own = np.eye(len(cosines), dtype=bool)
     for part, label, color, hatch in ((cosines[~own], 'strangers', 'C1', ''), (cosines[own], 'partners', 'C0', '//')):
-        ax.hist(part, bins=np.linspace(-1, 1, 61), density=True, histtype='stepfilled', alpha=0.6, color=color, hatch=hatch, edgecolor='white' if hatch else 'none', label=f'{label}: mean {part.mean():.2f}')
-    ax.set(xlabel='cosine', ylabel='density')
+        ax.hist(part, bins=np.linspace(-1, 1, 61), density=True, histtype='stepfilled', alpha=0.6, color=color, hatch=hatch, edgecolor='white' if hatch else 'none', label=f'{label}: mean {round(float(part.mean()), 2) + 0.:.2f}')
+    ax.set(xlabel='cosine', ylabel='density', xticks=(-1, -.5, 0, .5, 1))
     ax.legend()
     return ax
 

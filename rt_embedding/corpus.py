@@ -207,15 +207,16 @@ def _reusable(folder, wanted, rebuild):
     "The shard in `folder` if it fits; None if it must be built; an error if the folder is something else."
     if not folder.exists(): return None
     if not folder.is_dir(): raise InputError(f'{folder} is a file: name a folder for the token shards')
-    names, shards = sorted(p.name for p in folder.iterdir()), None
+    names, shards, damage = sorted(p.name for p in folder.iterdir()), None, None
     try: shards = TokenShards(folder) if names and not rebuild else None
-    except InputError as e: logger.warning('building again: {}', e)
+    except InputError as e: damage = e
     changed = [k for k, v in wanted.items() if shards and shards.header[k] != v]
     if shards and not changed:
         logger.info('reusing {}: {:,} sentences, {:,} tokens', folder, len(shards), shards.n_tokens)
         return shards
     if foreign := [name for name in names if name not in FILES]:
         raise InputError(f'{folder} holds {foreign[0]}, which is no part of token shards: choose another folder')
+    if damage: logger.warning('building again: {}', damage)
     if changed: logger.info('building {} again, it was made with another {}', folder, ', '.join(changed))
 
 def _build(sentences, tokenizer, folder, wanted, on_progress):

@@ -439,7 +439,7 @@ def gather_material(
         some = {'python': sample_sentences(unseen.pairs(python_pairs(learn)), max_pairs, 0)[0]}
         tasks, names = [*tasks, pairs_data(description_task(held), 'describe')], dict(corpus=['python'], pairs=['python'])
     order = [t for t in found if 5 < len(t.split()) < 15][:min(3000, len(found)//8)]   # short: they fit into any context
-    if len(order) < 20: raise InputError(f'{len(found)} sentences are too few: a lab needs at least 200, a tenth of them of 6 to 14 words')
+    if len(order) < 20: raise InputError(f'{len(found)} sentences, {len(order)} usable ones of 6 to 14 words: a lab needs at least 200, and 20 of that length')
     probed, n = set(order), min(2000, len(found)//8)
     found = [t for t in found if t not in probed]
     tests = [asdict(_smaller(t, max_documents)) for t in tasks if isinstance(t, RetrievalData)]
@@ -779,7 +779,7 @@ def report_text(
                       f"`{command_of(next(r['changes'] for r in mine if r['arm'] == arm), output=output)}`" for arm in dict.fromkeys(r['arm'] for r in mine)), '']
     n = max((r.get('comparisons', 0) for r in rows), default=0)
     out.append(f'Mean over seeds (mean difference to the first row ± half the interval that allows for all {n} comparisons: the chance that any *better* or *worse* here is luck is about 5 %). '
-               '*Perhaps*: outside its own interval of 95 %, inside that of all.')
+               '*Perhaps*: outside its own interval of 95 %, inside that of all. A difference is taken over the seeds that both have, so with missing runs it is not quite the difference of the means.')
     return '\n'.join(out) + '\n'
 
 COLORS = {'better': '#0072B2', 'worse': '#D55E00', 'perhaps better': '#56B4E9', 'perhaps worse': '#E69F00', 'no difference visible': '#999999'}  # Okabe and Ito

@@ -36,8 +36,8 @@ def plot_masking(
     for b in range(1, inputs.shape[0]): ax.axhline(b - .5, color='#cccccc', linewidth=.8)
     for (b, t), k in np.ndenumerate(kind.numpy()):
         look = dict(ha='center', va='center', color='w' if k == 2 else 'k' if k else '#888888')
-        ax.text(t, b - .12*bool(chosen[b,t]), to_text(int(inputs[b,t])), fontsize=8, **look)
-        if chosen[b,t]: ax.text(t, b + .27, to_text(int(labels[b,t])), fontsize=6, **look)
+        ax.text(t, b - .12*bool(chosen[b,t]), to_text(int(inputs[b,t])), fontsize=9, **look)
+        if chosen[b,t]: ax.text(t, b + .27, to_text(int(labels[b,t])), fontsize=7.5, **look)
     patch = require('matplotlib.patches', 'viz').Patch
     ax.legend([patch(facecolor=c, edgecolor='#aaaaaa') for c in colours[2:]], list(kinds)[2:],
               ncols=3, loc='lower center', bbox_to_anchor=(.5, 1), frameon=False)

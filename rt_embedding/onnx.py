@@ -124,4 +124,4 @@ def export_model(
     size = sum(p.stat().st_size for p in folder.iterdir())
     print(f'{folder}: {size/1e6:.1f} MB; cosine with the vectors of the model on {len(some)} texts: mean {cosines.mean():.5f}, least {cosines.min():.5f}')
 
-rt_export = command(export_model)
+rt_export = command(export_model, 'rt_export')

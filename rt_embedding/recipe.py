@@ -189,7 +189,7 @@ def train_recipe(
     clock.say('scores', f'of {len(tasks)} test sets')
     return _report(run, recipe, state.facts, clock.seconds, clock.cpu, rows + [r for data in tasks for r in baseline_results(data, 1000, 0)])
 
-rt_recipe = command(train_recipe)
+rt_recipe = command(train_recipe, 'rt_recipe')
 
 # %% ../nbs/09a_recipe.ipynb #18564b21
 def _recipe(preset, minutes, vocab_size, steps):

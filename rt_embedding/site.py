@@ -27,7 +27,12 @@ def good_signature(
         name = dict(VAR_POSITIONAL='*', VAR_KEYWORD='**')[found[2]] + found[1]
         said = found[4] is not None and re.search(rf'(?<!\*){re.escape(name)}\b,?[ \t]*#[ \t]*(.+)', source)
         return name + found[3] + (f' # {said[1].rstrip()}' if said else '')
+    def flag(found):
+        name, kind, said, default, end = found.groups(default='')
+        several = re.search(rf"\b{name}:Param\(.*nargs='[+*]'", source)
+        return f"{name}:{kind}{'|list'*bool(several)}{default}{end.rstrip()} # {said}" + '\n    '*(end == ', ')
     text = re.sub(r':(NoneType|builtin_function_or_method|function)=', '=', text)
+    text = re.sub(r"\b(\w+):(\w+) <([^\n]*?)>(=(?:'[^'\n]*'|\w+))?(, |,$)?", flag, text, flags=re.M)
     return re.sub(r'\b(\w+):(VAR_POSITIONAL|VAR_KEYWORD)\b(,?)((?=[ \t]*$))?', star, text, flags=re.M)
 
 # %% ../nbs/17_site.ipynb #site-showdocs

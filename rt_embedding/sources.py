@@ -734,7 +734,7 @@ def plot_lengths(
     for name, color, hatch, counts in (('summary', '#0072B2', '', [len(o.summary.split()) for o in objects]),
                                 ('body', '#E69F00', '//', [len(o.body.split()) for o in objects if o.sentences])):
         ax.hist(counts, bins=edges, color=color, hatch=hatch, edgecolor='white', alpha=.6, label=f'{name} ({len(counts):,} objects)')
-    ax.set(xscale='log', xlabel='words (log scale)', ylabel='objects', title='A summary is a question, a body is a page')
+    ax.set(xscale='log', xlabel='words (log scale)', ylabel='objects', title='A summary is a question, a body is a paragraph')
     ax.legend()
     return ax
 
@@ -1169,4 +1169,4 @@ def _write(path, make, limit, line_of):
         if not n: raise InputError(f'nothing to write to {path}: the source holds no sentence')
     return n
 
-rt_corpus = command(make_corpus)
+rt_corpus = command(make_corpus, 'rt_corpus')

@@ -516,7 +516,9 @@ class _Run:
 
     def _log_checkpoint(self): self.logger.log_checkpoint(step=self.state['step'], path=f"checkpoints/step-{self.state['step']:08d}")
 
-    def _newest(self): return f"the last good checkpoint is {(checkpoints(self.run) or ['none yet'])[-1]}"
+    def _newest(self):
+        found = checkpoints(self.run)
+        return f'the last good checkpoint is {found[-1]}' if found else 'there is no good checkpoint yet'
 
     def _give_up(self, what=''):
         what = what or f"the loss or its gradient was not finite in {self.state['bad_in_a_row']} steps in a row"
