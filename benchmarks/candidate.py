@@ -45,7 +45,7 @@ class RandomBatches(MLMObjective):
         self.plan = BatchPlan([1]*len(rows), batch_size, context_window)
 
 
-def trainer(model, objective, clip=1., device='cpu', bf16=False):
+def trainer(model, objective, clip=1., device='cpu', bf16=False, warmup=0):
     "What `train` does in a step, on the next batch each time; returns the number of real tokens."
     model.to(device).train()
     optimizer = torch.optim.AdamW(parameter_groups(model, TrainingConfig()), lr=5e-4, fused=True)
@@ -53,6 +53,7 @@ def trainer(model, objective, clip=1., device='cpu', bf16=False):
     def step():
         epoch, index = divmod(state['step'], objective.n_batches(0))
         state['step'] += 1
+        for g in optimizer.param_groups * bool(warmup): g['lr'] = 5e-4*min(1, state['step']/warmup)
         batch = {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in objective.batch(epoch, index).items()}
         with torch.autocast(device, torch.bfloat16, enabled=bf16): loss = objective.backward(model, [batch])
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
