@@ -5,6 +5,7 @@
     python benchmarks --tables training     some of the tables only
 """
 import argparse
+import copy
 import itertools
 import json
 import os
@@ -31,6 +32,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import peers
 from candidate import DenseHead, FullScores, RandomBatches, Rows, encode_all, make_objective, make_trainer, products_ms, trainer, training_step
 from rt_embedding import EmbeddingModel
+from rt_embedding.cooccurrence import spectral_start
 from rt_embedding.linear import has_bf16
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.sources import documented_objects, python_sentences
@@ -166,23 +168,32 @@ class Bf16Products(TorchDispatchMode):
     products = 0
 
 
-def precision(ids, a):
-    "Does MLM training in bf16 reach the loss that it reaches in 32 bits? The same start, batches and masks; judged on sentences that neither saw."
-    out, steps, rows = [], 50 if a.quick else 300, rows_of(ids, 16)
-    for seed in range(1 if a.quick else 3):
-        losses = {}
-        for name, bf16 in (('fp32', False), ('bf16', True)):
+def precision(texts, tokenizer, a):
+    """Does MLM training in bf16 reach the loss that it reaches in 32 bits? The same first weights, batches and masks, three blocks; judged on sentences that neither saw.
+    From counts, where a model leaves the frequencies of the tokens behind at once, and from random weights. As a measure of what a rounding may do at all:
+    32 bits once more, from first weights that were rounded to bf16."""
+    out, steps = [], 30 if a.quick else 250
+    data = Rows([r[:14] for r in tokenizer.encode_ordinary(texts) if r])
+    n = len(data.lengths)
+    for start in ('counts', 'random'):
+        for seed in range(1 if a.quick else 3):
+            row = dict(start=start, seed=seed, steps=steps, validation_loss={})
             torch.manual_seed(seed)
-            model = EmbeddingModel(a.vocab_size, context_window=16, is_masked_language=True)
-            data = Rows([r[1:-1] for r in rows])
-            objective = MLMObjective(data, a.vocab_size, np.arange(len(rows) - 1000), np.arange(len(rows) - 1000, len(rows)), a.batch_size, 16, seed=seed)
-            step = trainer(model, objective, bf16=bf16, warmup=steps//6)  # without a warm-up the first steps are chaos, and a rounding decides
-            products = Bf16Products() if bf16 and not has_bf16() else None
-            with kept_memory(), products or nullcontext():
-                for _ in range(steps): step()
-            losses[name] = round(objective.evaluate(model.eval())['val_loss'], 4)
-        out.append(dict(seed=seed, steps=steps, validation_loss=losses, products='of the processor' if products is None else f'{products.products//steps} a step worked out in 32 bits and rounded'))
-        print(json.dumps(out[-1]), flush=True)
+            first = EmbeddingModel(a.vocab_size, context_window=16, n_layers=3, is_masked_language=True)
+            if start == 'counts': spectral_start(first, data, seed=seed)
+            for name in ('fp32', 'fp32, first weights rounded', 'bf16'):
+                model, rounded = copy.deepcopy(first), 'rounded' in name
+                with torch.no_grad():
+                    for p in model.parameters() if rounded else (): p.copy_(p.bfloat16())
+                objective = MLMObjective(data, a.vocab_size, np.arange(n - 1000), np.arange(n - 1000, n), 2*a.batch_size, 16, seed=seed)
+                step = trainer(model, objective, bf16=name == 'bf16', warmup=steps//6)
+                products = Bf16Products() if name == 'bf16' and not has_bf16() else None
+                with kept_memory(), products or nullcontext():
+                    for _ in range(steps): step()
+                row['validation_loss'][name] = round(objective.evaluate(model.eval())['val_loss'], 4)
+            row['products'] = 'of the processor' if products is None else f'{products.products//steps} a step worked out in 32 bits and rounded'
+            out.append(row)
+            print(json.dumps(row), flush=True)
     return out
 
 
@@ -290,7 +301,7 @@ if __name__ == '__main__':
         path = str(train_tokenizer([Path(folder, 'corpus.txt')], Path(folder, 'tokenizer'), vocab_size=a.vocab_size))
         tokenizer = SentencePieceTokenizer(path)
         ids = [[BOS_ID, *r, EOS_ID] for r in tokenizer.encode_ordinary(texts[:8000]) if r]
-        runs = dict(training=lambda: training(ids, a), precision=lambda: precision(ids, a), savings=lambda: savings(ids, a), time=lambda: where_time_goes(ids, a), cuda=lambda: cuda(ids, a),
+        runs = dict(training=lambda: training(ids, a), precision=lambda: precision(texts, tokenizer, a), savings=lambda: savings(ids, a), time=lambda: where_time_goes(ids, a), cuda=lambda: cuda(ids, a),
                     encoding=lambda: encoding(texts, tokenizer, path, a), shards=lambda: shards(texts, tokenizer, path, a))
         for name in a.tables:
             print(f'\n# {name}', flush=True)

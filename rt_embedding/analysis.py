@@ -15,7 +15,7 @@ from typing import Callable, Sequence
 import numpy as np
 import torch
 from .commands import InputError, require
-from .encoder import EmbeddingModel, masked_mean, pad_rows
+from .encoder import EmbeddingModel, _evaluating, masked_mean, pad_rows
 from .evaluation import COLORS, bootstrap_interval, mrr_at_k, rank, spearman
 from .tokenizer import MASK_ID
 
@@ -377,20 +377,19 @@ def layer_vectors(
     batch_size:int=64,      # texts computed together
 )->dict:                    # 'tokens', 'block 1', ..., 'embedding' -> `(n,D)`, the last `(n,E)`
     "The mean token vector of each text on its way through the model."
-    states, training, rows = {}, model.training, model.tokenizer.encode_ordinary(list(texts))
+    states, rows = {}, model.tokenizer.encode_ordinary(list(texts))
     stations = {'tokens': model.token_embedding} | {f'block {i}': b for i, b in enumerate(model.blocks, 1)}
     keep = lambda name: lambda module, inputs, output: states.__setitem__(name, output)
     hooks = [m.register_forward_hook(keep(name)) for name, m in stations.items()]
     parts = {name: [] for name in (*stations, 'embedding')}
-    model.eval()
     try:
-        for k in range(0, len(rows), batch_size):
-            ids, mask = (None if t is None else t.to(model.device) for t in pad_rows(rows[k:k + batch_size], model.config.context_window))
-            parts['embedding'].append(model.embed(ids, mask).float().cpu())
-            for name in stations: parts[name].append(masked_mean(states[name], mask).float().cpu())
+        with _evaluating(model):
+            for k in range(0, len(rows), batch_size):
+                ids, mask = (None if t is None else t.to(model.device) for t in pad_rows(rows[k:k + batch_size], model.config.context_window))
+                parts['embedding'].append(model.embed(ids, mask).float().cpu())
+                for name in stations: parts[name].append(masked_mean(states[name], mask).float().cpu())
     finally:
         for hook in hooks: hook.remove()
-        model.train(training)
     return {name: torch.cat(part).numpy() for name, part in parts.items()}
 
 # %% ../nbs/10_embedding_analysis.ipynb #7f2b831c

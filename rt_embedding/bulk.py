@@ -6,7 +6,8 @@
 __all__ = ['MANIFEST', 'rt_embed', 'plan_files', 'read_manifest', 'embed_files', 'embed']
 
 # %% ../nbs/04a_many_files.ipynb #d7b4b877
-import glob, json, multiprocessing, os, signal, threading
+import codecs, glob, json, multiprocessing, os, signal, threading
+from contextlib import contextmanager
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from .commands import InputError, atomic_file, command, sha256_file
 from .encoder import EmbeddingModel, find_model, save_vectors
 from .text import OPENERS, expand_paths, read_sentences
+from .training import choose_device
 
 # %% ../nbs/04a_many_files.ipynb #c2c20a9e
 def plan_files(
@@ -27,10 +29,10 @@ def plan_files(
     plan, seen = {}, set()
     for one in map(str, [inputs] if isinstance(inputs, (str, Path)) else inputs):
         root = _root(Path(one).expanduser())
-        for path in expand_paths(one):
+        for path in expand_paths(one, again=True):
             if (real := path.resolve()) in seen: continue
             seen.add(real)
-            name = path.absolute().relative_to(root).as_posix() + '.npy'
+            name = Path(os.path.abspath(path)).relative_to(root).as_posix() + '.npy'
             if name in plan: raise InputError(f'{path} and {plan[name]} would both become {name}: embed them into different folders')
             plan[name] = path
     if not plan: raise InputError('no input: name a text file, a folder or a glob')
@@ -46,17 +48,19 @@ def _root(path):
 def _embed_file(model, path, target, batch_size, width, stop=None):
     "Embed one file; returns what the manifest should know."
     before, said = path.stat(), []
-    rows = save_vectors([] if _is_blank(path) else model.encode_stream(_watched(read_sentences(path), stop), batch_size, width, on_truncate=said.append), target, width)
+    block = 8192 if stop is None else 512  # a worker must look up now and then whether it shall stop
+    blocks = [] if _is_blank(path) else model.encode_stream(_watched(read_sentences(path), stop), batch_size, width, on_truncate=said.append, block=block)
+    rows = save_vectors(_watched(blocks, stop), target, width)
     return dict(rows=rows, size=before.st_size, mtime_ns=before.st_mtime_ns, bytes=target.stat().st_size, **({'cut': said[0]} if said else {}))
 
 def _is_blank(path):
-    with OPENERS.get(path.suffix, open)(path, 'rb') as f: return not any(line.strip() for line in f)
+    with OPENERS.get(path.suffix, open)(path, 'rb') as f: return not any(line.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'replace').strip() for line in f)
 
-def _watched(texts, stop):
-    "The texts, until somebody calls it off."
-    for t in texts:
+def _watched(items, stop):
+    "The texts, or their vectors, until somebody calls it off."
+    for x in items:
         if stop is not None and stop.is_set(): raise KeyboardInterrupt
-        yield t
+        yield x
 
 # %% ../nbs/04a_many_files.ipynb #0bf2589c
 _worker = {}
@@ -67,6 +71,15 @@ def _start_worker(model, device, threads, stop):
     logger.remove()
     torch.set_num_threads(threads)
     _worker.update(model=EmbeddingModel.from_pretrained(model, device), stop=stop)
+
+@contextmanager
+def _deaf():
+    "Processes that are started here are never interrupted themselves, not even while they start: only we are, and tell them."
+    try: before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError: before = None  # not in the main thread: nobody interrupts us here
+    try: yield
+    finally:
+        if before is not None: signal.signal(signal.SIGINT, before)
 
 def _end_with_parent():
     multiprocessing.parent_process().join()
@@ -108,7 +121,8 @@ def embed_files(
 )->dict:                # files embedded now, files that were finished, rows embedded now
     "Embed every text file into an array of its own; a second call does what is missing."
     if workers < 1: raise InputError(f'workers must be at least 1, got {workers}')
-    folder, output, plan = find_model(model), Path(output), plan_files(inputs)
+    if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
+    folder, output, plan, device = find_model(model), Path(output), plan_files(inputs), str(choose_device(device))
     m = EmbeddingModel.from_pretrained(folder, device)
     width = truncate_dim or m.config.embedding_dim
     if not 1 <= width <= m.config.embedding_dim: raise InputError(f'truncate_dim must lie in 1..{m.config.embedding_dim}, got {truncate_dim}')
@@ -155,7 +169,7 @@ def _results(m, folder, todo, output, workers, how, device):
     stop, threads = context.Event(), max(1, (os.cpu_count() or 1)//workers)
     with ProcessPoolExecutor(workers, context, _start_worker, (str(folder), device, threads, stop)) as pool:
         try:
-            jobs = {pool.submit(_work, path, output/name, *how): (name, path) for name, path in todo}
+            with _deaf(): jobs = {pool.submit(_work, path, output/name, *how): (name, path) for name, path in todo}  # the first one starts all processes
             for job in as_completed(jobs):
                 error = job.exception()
                 if isinstance(error, BrokenProcessPool): raise InputError('a worker died, perhaps for want of memory: lower workers or batch_size; what is finished stays') from None
@@ -176,10 +190,10 @@ def embed(
     device:str='cpu',                   # where to compute
     workers:int=1,                      # processes, for a folder
 ):
-    "Embed each line of text into a row of a NumPy file; into a folder: a file for each file, with several processes, going on where it was stopped."
+    "Embed each line of text that is not empty into a row of a NumPy file; into a folder: a file for each file, with several processes, going on where it was stopped."
     if Path(output).suffix == '.npy' and not Path(output).is_dir():
         if workers != 1: raise InputError(f'{output} is one file, which one process writes: for several give a folder as output')
-        m = EmbeddingModel.from_pretrained(model, device)
+        m = EmbeddingModel.from_pretrained(model, choose_device(device))
         texts = tqdm(read_sentences(input), desc='embedding', unit=' texts', disable=None)
         n = save_vectors(m.encode_stream(texts, batch_size, truncate_dim or None), output, truncate_dim or m.config.embedding_dim)
         print(f'{n:,} texts -> {output}, {truncate_dim or m.config.embedding_dim} numbers each')

@@ -22,6 +22,8 @@ def atomic_file(
 ):                  # yields the open temporary file
     "Write a file aside and rename it into place: readers see the old one or the whole new one."
     path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()): raise InputError(f'{path} is not a plain file: choose another output')
+    if path.is_symlink(): path = path.resolve()  # the link stays, its goal is replaced
     new = make_folders(path.parent)
     try: fd, tmp = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent)
     except OSError:
@@ -76,13 +78,23 @@ def _fsync(path):
     finally: os.close(fd)
 
 # %% ../nbs/00a_commands.ipynb #5b7f4a29
+def _link_or_copy(source, goal):
+    "The same bytes under a second name, without writing them again where the file system can."
+    def link(a, b):
+        try: os.link(a, b, follow_symlinks=False)
+        except OSError: shutil.copy2(a, b, follow_symlinks=False)
+    if source.is_dir() and not source.is_symlink(): shutil.copytree(source, goal, symlinks=True, copy_function=link)
+    else: link(source, goal)
+
 @contextmanager
 def atomic_folder(
     path,                  # where the finished folder shall be
     overwrite:bool=False,  # replace a folder that is there already
+    keep=None,             # name -> does this part of the replaced folder stay, where the new one has none of that name?
 ):                         # yields the temporary folder, a `Path`
     "Fill a folder aside and rename it into place; nothing that looks finished is ever unfinished."
     path = Path(path)
+    if path.is_symlink(): path = path.resolve()  # the link stays, its goal is replaced
     if path.exists() and not overwrite: raise InputError(f'{path} exists already: choose another folder or remove it')
     new = make_folders(path.parent)
     try: tmp = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent))
@@ -93,6 +105,8 @@ def atomic_folder(
         yield tmp
         for f in tmp.rglob('*'): _fsync(f)
         os.chmod(tmp, 0o777 & ~_umask())
+        for f in path.iterdir() if keep and path.is_dir() else ():
+            if keep(f.name) and not (tmp/f.name).exists(): _link_or_copy(f, tmp/f.name)
         old = None
         if path.exists():
             old = path.with_name(f'.{path.name}.{os.getpid()}.old')

@@ -443,6 +443,8 @@ def train_contrastive(
     files = [pairs] if isinstance(pairs, (str, Path)) else list(pairs)
     if weights and len(weights) != len(files):
         raise InputError(f'{len(weights)} weights for {len(files)} pair files: give one each')
+    if twice := next((f for i, f in enumerate(map(str, files)) if f in map(str, files[:i])), None): raise InputError(f'{twice} is named twice: name it once, with its weight')
+    if corpus and not mlm_weight and (model or start != 'spectral'): raise InputError('corpus is read for --mlm_weight, or to count in (--start spectral, without --model): leave it out')
     torch.manual_seed(seed)
     m = _start(model, tokenizer, preset, context_window, embedding_dim, dropout or 0.1*(source == 'dropout'), start, hidden_dim, n_layers, n_heads)
     _set_temperature(m, temperature_init)

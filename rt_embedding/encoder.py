@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 from .attention import MultiHeadAttention, padding_mask
-from .commands import InputError, atomic_file, atomic_folder, plain_file, read_json
+from .commands import InputError, _umask, atomic_file, atomic_folder, plain_file, read_json
 from .hub import fetch, is_hub_name, upload
 from .linear import Linear, autocast, linear
 from .logging import ModelLogger
@@ -169,7 +169,7 @@ class EmbeddingModel(nn.Module):
         super().__init__()
         self.config = c = EncoderConfig(vocab_size, embedding_dim, context_window, hidden_dim, n_layers, n_heads,
             feedforward_dim, dropout, rope_base, pooling, use_temperature, temperature_init)
-        self.is_masked_language, self.logger, self._tokenizer, self._encoding = is_masked_language, ModelLogger(), None, 0
+        self.is_masked_language, self.logger, self._tokenizer, self._encoding, self._modes = is_masked_language, ModelLogger(), None, 0, []
         self.token_embedding = nn.Embedding(c.vocab_size, c.hidden_dim)
         self.blocks = nn.ModuleList(EncoderBlock(c) for _ in range(c.n_layers))
         self.norm = nn.LayerNorm(c.hidden_dim)
@@ -244,13 +244,15 @@ class EmbeddingModel(nn.Module):
         return self.mlm_logits(self.encode_tokens(token_ids, mask))
 
     def _check(self, token_ids, mask):
+        if isinstance(token_ids, np.ndarray): token_ids = torch.from_numpy(token_ids).to(self.device)
+        if mask is not None: mask = torch.atleast_2d(torch.as_tensor(mask, device=self.device))
         if not torch.is_tensor(token_ids):
             rows = token_ids if len(token_ids) and isinstance(token_ids[0], (list, tuple)) else [token_ids]
             if not all(len(r) for r in rows): raise InputError('token_ids is empty: give at least one token a row')
             token_ids = torch.full((len(rows), max(map(len, rows))), PAD_ID)
             for i, r in enumerate(rows): token_ids[i, :len(r)] = torch.as_tensor(r)
             token_ids = token_ids.to(self.device)
-        if token_ids.dim() == 1: token_ids, mask = token_ids[None], mask if mask is None else mask.reshape(1, -1)
+        if token_ids.dim() == 1: token_ids = token_ids[None]
         if token_ids.dim() != 2 or not token_ids.numel():
             raise InputError(f'token_ids must have shape (B,T) with B and T above 0, got {tuple(token_ids.shape)}')
         if token_ids.is_floating_point(): raise InputError(f'token_ids must be whole numbers, got {token_ids.dtype}')
@@ -284,7 +286,7 @@ def grow(self:EmbeddingModel,
     with torch.no_grad():
         for block in larger.blocks[self.config.n_layers:]:
             for m in (block.attention.out, block.feedforward.down): m.weight.zero_()
-    return larger.to(self.device).train(self.training)
+    return larger.to(self.token_embedding.weight).train(self.training)  # device and number format
 
 # %% ../nbs/04_encoder.ipynb #297c74d7
 @patch
@@ -417,16 +419,19 @@ _mode_lock = threading.Lock()
 
 @contextmanager
 def _evaluating(model):
-    "Dropout off while any thread encodes: the first one in switches, the last one out restores."
+    "Dropout off while any thread encodes: the first one in switches, the last one out restores the mode of each part."
     with _mode_lock:
-        if not model._encoding: model._mode = model.training
+        training = [m for m in model.modules() if m.training]
+        if not model._encoding: model._modes = training
         model._encoding += 1
-        if model.training: model.eval()
+        if training: model.eval()
     try: yield
     finally:
         with _mode_lock:
             model._encoding -= 1
-            if not model._encoding and model._mode: model.train()
+            if not model._encoding:
+                for m in model._modes: m.training = True
+                model._modes = []
 
 @patch
 def encode(self:EmbeddingModel,
@@ -444,7 +449,7 @@ def encode(self:EmbeddingModel,
     if isinstance(texts, str):
         return self.encode([texts], batch_size, False, convert_to_numpy, True, truncate_dim, on_truncate, device, precision)[0]
     texts = list(texts)
-    if bad := next((t for t in texts if not isinstance(t, str)), None): raise InputError(f'encode takes text, got {bad!r}')
+    if bad := [t for t in texts if not isinstance(t, str)]: raise InputError(f'encode takes text, got {bad[0]!r}')
     if device is not None: self.to(device)
     blocks = [np.empty((0, truncate_dim or self.config.embedding_dim), np.float32)]
     show = len(texts) > 10_000 if show_progress_bar is None else show_progress_bar
@@ -517,20 +522,21 @@ ST_FILES = {  # what sentence-transformers looks for; see the chapter on it
     'modules.json': [dict(idx=0, name='0', path='', type='rt_embedding.st.RTModule')],
     'config_sentence_transformers.json': dict(model_type='SentenceTransformer', prompts={}, default_prompt_name=None, similarity_fn_name='cosine'),
 }
+_MODEL_FILES = {'config.json', 'model.safetensors', 'tokenizer.model', 'README.md', *ST_FILES}
 
 @patch
 def save_pretrained(self:EmbeddingModel,
-    folder,            # where the model folder shall be; an older model there is replaced
+    folder,            # where the model folder shall be; an older model there is replaced, what else lies there stays
     card:dict|None=None,  # facts for the model card: heading -> text
     license:str='',    # for the card, by its short name: apache-2.0, mit, cc-by-4.0
 )->Path:               # the folder
     "Write config.json, model.safetensors, tokenizer.model and the model card, whole or not at all."
     folder = Path(folder)
-    with atomic_folder(folder, overwrite=_is_model(folder) or not folder.exists()) as tmp: self._write(tmp, card, license)
+    with atomic_folder(folder, overwrite=_is_model(folder) or not folder.exists(), keep=lambda name: name not in _MODEL_FILES) as tmp: self._write(tmp, card, license)
     return folder
 
 @patch
-def _write(self:EmbeddingModel, folder, card=None, license='', name='this/folder'):
+def _write(self:EmbeddingModel, folder, card=None, license='', name='this/folder', also=ST_FILES):
     "Fill an existing folder; checkpoints add their own files to it."
     config = dict(format_version=FORMAT_VERSION, model_type='rt_embedding', **asdict(self.config))
     readme = model_card(self, card or {}, license, name)
@@ -538,11 +544,13 @@ def _write(self:EmbeddingModel, folder, card=None, license='', name='this/folder
         self.tokenizer.save(folder/'tokenizer.model')
         config['tokenizer_sha256'] = self.tokenizer.sha256
     weights = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
-    try: save_file(weights, folder/'model.safetensors', metadata={'format': 'pt'})
+    try:
+        save_file(weights, folder/'model.safetensors', metadata={'format': 'pt'})
+        os.chmod(folder/'model.safetensors', 0o666 & ~_umask())  # safetensors lets only the owner read it
     except SafetensorError as e:  # a full disk, told by Rust
         if code := re.search(r'os error (\d+)', str(e)): raise OSError(int(code[1]), os.strerror(int(code[1])), str(folder/'model.safetensors')) from None
         raise InputError(f'{folder/"model.safetensors"} cannot be written: {e}') from e
-    for file, content in {'config.json': config, **ST_FILES}.items(): (folder/file).write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    for file, content in {'config.json': config, **also}.items(): (folder/file).write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
     (folder/'README.md').write_text(readme, encoding='utf-8')
 
 def _is_model(folder): return (Path(folder)/'model.safetensors').is_file() and (Path(folder)/'config.json').is_file()
@@ -665,6 +673,7 @@ def save_vectors(
     with atomic_file(path, 'wb') as file:
         start = header(0)
         for v in blocks:
+            if np.ndim(v) != 2 or np.shape(v)[1] != width: raise InputError(f'{path}: a block of shape {np.shape(v)} does not fit into rows of {width}')
             np.ascontiguousarray(v, '<f4').tofile(file)
             n += len(v)
         file.seek(0)

@@ -15,7 +15,7 @@ __all__ = ['MEASURES', 'BASELINES', 'COLORS', 'rt_evaluate', 'pearson', 'spearma
 # %% ../nbs/09_evaluation.ipynb #a1d62f70
 import gzip, hashlib, json, lzma, math, re, tempfile
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Callable, Iterable, Sequence
@@ -28,6 +28,7 @@ from .corpus import build_shards
 from .encoder import EmbeddingModel
 from .onnx import OnnxEncoder
 from .text import expand_paths, raw_lines, read_sentences, split_sentences
+from .training import choose_device
 
 # %% ../nbs/09_evaluation.ipynb #8b35a151
 def _average_ranks(x):
@@ -41,7 +42,7 @@ def pearson(
 )->float:     # -1 to 1
     "Do the pairs of numbers lie on a line?"
     a, b = _partners(a, b)
-    a, b = a - a.mean(), b - b.mean()
+    a, b = ((x - x.mean())/np.ptp(x) for x in (a, b))  # of a size whose squares are neither 0 nor infinite
     return float(np.clip(a @ b/math.sqrt((a @ a)*(b @ b)), -1, 1))  # rounding may leave 1.0000000000000002
 
 def _partners(a, b):
@@ -70,15 +71,20 @@ def _useful(gains):
     if not useful: raise InputError('this query has no useful document: leave it out of the average')
     return useful
 
+def _first(ranking, k):
+    "The head of a ranking as plain numbers, whatever it is kept in."
+    if k < 1: raise InputError(f'k must be at least 1, got {k}')
+    return ranking[:k].tolist() if hasattr(ranking, 'tolist') else list(ranking[:k])
+
 def ndcg_at_k(
     ranking:Sequence[int],  # document numbers, best first
     gains:dict,             # document number -> gain; missing or below 0 counts as 0
     k:int=10,               # how far the reader looks
 )->float:                   # 0 to 1
     "Discounted gain of the first `k`, as a share of the best possible (linear gain, as in trec_eval)."
-    useful = _useful(gains)
+    useful, ranking = _useful(gains), _first(ranking, k)
     discount = 1/np.log2(np.arange(2, k + 2))
-    got = np.array([useful.get(d, 0) for d in ranking[:k]], float)
+    got = np.array([useful.get(d, 0)*(d not in ranking[:i]) for i, d in enumerate(ranking)], float)  # a document helps once
     best = np.sort(np.array(list(useful.values()), float))[::-1][:k]
     return float(got @ discount[:len(got)]/(best @ discount[:len(best)]))
 
@@ -89,7 +95,7 @@ def mrr_at_k(
 )->float:                   # 0 to 1
     "One over the position of the first useful document."
     useful = _useful(gains)
-    return next((1/position for position, d in enumerate(ranking[:k], 1) if d in useful), 0.0)
+    return next((1/position for position, d in enumerate(_first(ranking, k), 1) if d in useful), 0.0)
 
 def recall_at_k(
     ranking:Sequence[int],  # document numbers, best first
@@ -98,12 +104,15 @@ def recall_at_k(
 )->float:                   # 0 to 1
     "Share of the useful documents that are among the first `k`."
     useful = _useful(gains)
-    return len(useful.keys() & set(ranking[:k]))/len(useful)
+    return len(useful.keys() & set(_first(ranking, k)))/len(useful)
 
 # %% ../nbs/09_evaluation.ipynb #887d5cd4
 def _top(scores, k):
-    "The best `k` columns of each row, best first, equal scores in the order of the columns."
-    scores, n = np.round(scores, 6), scores.shape[1]
+    "The best `k` columns of each row, best first, scores that are equal but for rounding in the order of the columns."
+    n, size = scores.shape[1], np.maximum(scores.max(1, keepdims=True), -scores.min(1, keepdims=True))
+    unit = np.where((size > .01) & (size < 2) | (size == 0), 1, np.exp2(np.ceil(np.log2(np.maximum(size, 1e-300))))).astype(scores.dtype)
+    given, scores = scores, np.round(scores/unit if (unit != 1).any() else scores, 6)  # six digits of a cosine, and as many of what is larger or smaller
+    if (unit == 1).all(): given = scores
     ids = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < n else np.tile(np.arange(n), (len(scores), 1))
     floor = np.take_along_axis(scores, ids, 1).min(1, keepdims=True)
     for row in np.flatnonzero((scores >= floor).sum(1) > k):  # a tie at the border: the lower numbers stay
@@ -112,7 +121,7 @@ def _top(scores, k):
     ids.sort(axis=1)
     order = np.argsort(-np.take_along_axis(scores, ids, 1), axis=1, kind='stable')
     ids = np.take_along_axis(ids, order, 1)
-    return ids, np.take_along_axis(scores, ids, 1)
+    return ids, np.take_along_axis(given, ids, 1)
 
 def rank(
     query_vectors,            # `(q,E)`
@@ -121,9 +130,10 @@ def rank(
     max_scores:int=1 << 24,   # scores in memory at a time: 64 MiB of float32
 )->tuple[np.ndarray, np.ndarray]:  # document numbers and scores, each `(q,k)`, best first, ties to the lower number
     "For each query the documents with the largest dot product."
-    q, d = np.asarray(query_vectors), np.asarray(document_vectors)
+    q, d = (v if v.dtype in (np.float32, np.float64) else v.astype(np.float32) for v in map(np.asarray, (query_vectors, document_vectors)))
     if q.ndim != 2 or d.ndim != 2 or q.shape[1] != d.shape[1]:
         raise InputError(f'rank compares rows of equal width, got shapes {q.shape} and {d.shape}')
+    if not np.isfinite(q).all(): raise InputError(f'query {int((~np.isfinite(q)).any(1).argmax())} holds NaN or infinity: train the model again')
     if k < 1 or not len(d): raise InputError(f'rank needs k of at least 1 and a document, got k={k} and {len(d)} documents')
     k, step = min(k, len(d)), max(1, max_scores // len(d))
     parts = [_top(q[i:i+step] @ d.T, k) for i in range(0, len(q), step)] or [(np.zeros((0, k), int), np.zeros((0, k)))]
@@ -202,6 +212,7 @@ def bm25_ranking(
     k:int=10,                 # documents kept a query
 )->tuple[np.ndarray, np.ndarray]:  # document numbers and scores, each `(q,k)`, best first, as `rank` gives them
     "Rank by shared words, the way search engines do (BM25, k1 1.5, b 0.75)."
+    if not len(documents): raise InputError('there is no document to rank')
     bm25s, k = require('bm25s', 'search'), min(k, len(documents))
     rows, index = [words(d) for d in documents], None
     if any(rows):  # bm25s cannot index nothing
@@ -664,6 +675,8 @@ def load_encoder(
     device:str='cpu',   # where to compute
 )->tuple[str, Callable, Callable|None]:  # name, `encode`, and `encode` of the same model before training
     "Load a model by its name."
+    if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
+    device = str(choose_device(device))
     if model.startswith('st:'):
         try: from sentence_transformers import SentenceTransformer
         except ImportError as e: raise InputError('st: models need sentence-transformers: pip install sentence-transformers') from e
@@ -728,14 +741,15 @@ def collect_tasks(
     tasks += [read_labelled(p) for p in _each(labelled)]
     if _each(corpus):
         sentences = [s for line in read_sentences(corpus) if not line.startswith('#') for s in split_sentences(line)]
-        titled = [t for p in expand_paths(corpus) for t in titled_passages(p.read_text(encoding='utf-8-sig'))]
+        titled = [t for p in expand_paths(corpus) for t in titled_passages(b''.join(line for _, line in raw_lines(p)).decode('utf-8-sig'))]
         made = {'adjacent sentences': adjacent_sentences_task(sentences, limit, seed), 'sentence with noise': noise_task(sentences, limit, seed),
                 'title to body': _draw(titled, limit, seed)}
         made = {name: pairs for name, pairs in made.items() if len({b for _, b in pairs}) >= 10}
         if not made: raise InputError(f'{corpus}: too little text for a test: at least 10 sentences of 4 words are needed')
         tasks += [pairs_data(pairs, name) for name, pairs in made.items()]
     if not tasks: raise InputError('nothing to evaluate: give --sts, --retrieval, --pairs, --labelled, or --corpus with any text of yours')
-    return tasks
+    names = [t.name for t in tasks]
+    return [replace(t, name=f'{t.name} ({names[:i].count(t.name)})') if names.count(t.name) > 1 else t for i, t in enumerate(tasks, 1)]
 
 def _training_texts(training):
     "Every column of every line of the training files (plain, .gz or .xz)."
@@ -761,6 +775,8 @@ def evaluate(
     device:str='cpu',        # where to compute
 ):
     "Score models on your test sets and print a table."
+    for name, value in dict(limit=limit, n_bootstrap=n_bootstrap).items():
+        if value < 1: raise InputError(f'{name} must be at least 1, got {value}')
     tasks = collect_tasks(sts, retrieval, pairs, labelled, corpus, limit, seed)
     found, rows = [load_encoder(str(m), batch_size, device) for m in _each(model)], []
     names = [f'{name} ({i})' if [f[0] for f in found].count(name) > 1 else name for i, (name, *_) in enumerate(found, 1)]

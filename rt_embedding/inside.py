@@ -13,7 +13,7 @@ from typing import Sequence
 import numpy as np
 import torch
 from .commands import InputError, require
-from .encoder import EmbeddingModel, pad_rows
+from .encoder import EmbeddingModel, _evaluating, pad_rows
 from .evaluation import COLORS
 from .rope import rope_tables, rotate
 
@@ -23,12 +23,10 @@ def _listening(model, heard):
     "While this is open, `heard` is given (layer, attention, its input) of every block."
     def tell(layer): return lambda module, inputs: heard(layer, module, inputs[0])
     hooks = [b.attention.register_forward_pre_hook(tell(i)) for i, b in enumerate(model.blocks)]
-    training = model.training
-    model.eval()
-    try: yield
+    try:
+        with _evaluating(model): yield
     finally:
         for hook in hooks: hook.remove()
-        model.train(training)
 
 def _blocks_of(model):
     if not len(model.blocks): raise InputError('this model has no blocks (a bag of tokens): nothing in it looks at anything')

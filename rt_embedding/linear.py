@@ -64,7 +64,8 @@ def packed_weight(
     w = layer.weight
     now, then = (w.data_ptr(), w._version, w.shape), _packed.get(layer)
     if then is None or then[0] != now or not torch.equal(then[1], then[2]):  # a change through `.data` leaves the version as it was
-        some = w.detach().reshape(-1)[::w.numel()//64 + 1]
+        rows, columns = w.shape
+        some = w.detach().reshape(-1)[::rows//64*columns + int(.382*columns) or 1]  # the golden section leads to ever other columns
         then = _packed[layer] = now, some, some.clone(), torch.ops.mkldnn._reorder_linear_weight(w.detach())
     return then[3]
 
@@ -109,4 +110,5 @@ def autocast(
     if precision not in PRECISIONS: raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     device = torch.device(device)
     if precision == 'auto': precision = 'bf16' if has_bf16(device) and (device.type != 'cpu' or width >= BF16_WIDTH) else 'fp32'
-    return torch.autocast(device.type, torch.bfloat16) if precision == 'bf16' else nullcontext()
+    if precision == 'bf16': return torch.autocast(device.type, torch.bfloat16)
+    return torch.autocast(device.type, enabled=False) if torch.is_autocast_enabled(device.type) else nullcontext()  # an outer one ends here

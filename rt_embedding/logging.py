@@ -127,6 +127,7 @@ class TrainingLogger:
         with atomic_file(self.metrics_path) as f: f.writelines(json.dumps(r) + '\n' for r in kept)
 
     def _record(self, event, values):
+        values = {k: v.item() if hasattr(v, 'item') else v for k, v in values.items()}  # numbers of NumPy and PyTorch, too
         values = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}  # JSON has no NaN
         record = dict(event=event, time_s=round(time.perf_counter() - self.start, 3), **values)
         try:

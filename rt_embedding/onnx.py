@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from .commands import InputError, atomic_folder, command, require
-from .encoder import EmbeddingModel, pad_rows
+from .encoder import EmbeddingModel, _evaluating, pad_rows
 from .tokenizer import SentencePieceTokenizer
 
 # %% ../nbs/08b_onnx.ipynb #56260953
@@ -35,7 +35,7 @@ def export_onnx(
 )->Path:                   # the folder: model.onnx, tokenizer.model, onnx.json
     "Write the model as an ONNX graph with free batch and sequence lengths."
     require('onnxscript', 'onnx')
-    folder, training, device = Path(folder), model.training, model.device
+    folder, device = Path(folder), model.device
     if folder.exists() and any(folder.iterdir()) and not (folder/'onnx.json').is_file():
         raise InputError(f'{folder} holds something else than an ONNX export: choose another folder')
     T = model.config.context_window
@@ -43,10 +43,10 @@ def export_onnx(
     mask[1, 3:] = False  # an example with padding, or the graph would have none
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     try:
-        with _quietly(): program = torch.onnx.export(_Embed(model.cpu().eval()), (ids, mask), dynamo=True, verbose=False, dynamic_shapes=(free, free),
+        with _quietly(), _evaluating(model), model.logger.enabled(()): program = torch.onnx.export(_Embed(model.cpu()), (ids, mask), dynamo=True, verbose=False, dynamic_shapes=(free, free),
                                     input_names=['token_ids', 'mask'], output_names=['embeddings'])
-    finally: model.to(device).train(training)
-    with atomic_folder(folder, overwrite=True) as tmp:
+    finally: model.to(device)
+    with atomic_folder(folder, overwrite=True, keep=lambda name: name not in ('model.onnx', 'model.onnx.data', 'tokenizer.model', 'onnx.json')) as tmp:
         program.save(tmp/'model.onnx')
         if int8: _to_int8(tmp)
         model.tokenizer.save(tmp/'tokenizer.model')

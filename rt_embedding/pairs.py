@@ -128,7 +128,7 @@ def load_pairs(
     "Pairs from whatever the user has."
     if source not in SOURCES: raise InputError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
     if source == 'auto':
-        start = next((line for _, line in numbered_lines(expand_paths(path)[0]) if line.strip()), '')
+        start = next((line for _, line in numbered_lines(expand_paths(path, again=True)[0]) if line.strip()), '')
         source = 'pairs' if '\t' in start or start.lstrip()[:2] in ('{"', '["') else 'adjacent'
     return dict(pairs=read_pairs, adjacent=adjacent_pairs, dropout=dropout_pairs)[source](path)
 

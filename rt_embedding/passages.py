@@ -105,7 +105,7 @@ def _title(text):
 # %% ../nbs/10a_passages.ipynb #029c01a8
 def _notebook_blocks(path):
     "Blocks of a notebook, with the number of the cell (from 1) as a fourth part."
-    try: cells = list(json.loads(path.read_text(encoding='utf-8'))['cells'])
+    try: cells = list(json.loads(path.read_text(encoding='utf-8-sig'))['cells'])
     except (ValueError, KeyError, TypeError, RecursionError) as e: raise InputError(f'{path} is not a notebook ({type(e).__name__}: {e}): repair or remove it') from None
     trail = []
     for number, cell in enumerate(cells, 1):

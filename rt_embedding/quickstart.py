@@ -6,11 +6,11 @@
 __all__ = ['HELD_OUT', 'MLM_SHARE', 'PASSES', 'PACE', 'rt_quickstart', 'QUESTIONS', 'gather', 'steps_within', 'quickstart']
 
 # %% ../nbs/13_quickstart.ipynb #db990e62
-import json, time
+import hashlib, json, shlex, time
 from pathlib import Path
 import numpy as np
 import torch
-from .commands import InputError, atomic_file, atomic_folder, command, require
+from .commands import InputError, atomic_file, atomic_folder, command, require, sha256_file
 from .contrastive import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards, train_validation_split
@@ -37,14 +37,22 @@ def gather(
     seed:int=42,       # which pairs are held out
 )->dict:               # counts
     "Collect sentences, pairs, held-out pairs and what the search will show, once; a second call reads what is there."
-    folder = Path(folder)
-    if not folder.exists():
+    folder, origin = Path(folder), dict(text=_digest(corpus), packages=packages, seed=seed)
+    try: same = json.loads((folder/'origin.json').read_text(encoding='utf-8')) == origin
+    except (OSError, ValueError): same = False
+    if not same:
         sentences, pairs, heldout, entries = _from_text(corpus, seed) if corpus else _from_python(packages, seed)
-        with atomic_folder(folder) as tmp:
+        if folder.exists() and not (folder/'origin.json').is_file(): raise InputError(f'{folder} was not made by rt_quickstart: choose another --output')
+        with atomic_folder(folder, overwrite=True) as tmp:
+            (tmp/'origin.json').write_text(json.dumps(origin), encoding='utf-8')
             (tmp/'sentences.txt').write_text('\n'.join(sentences) + '\n', encoding='utf-8')
             for name, rows in (('pairs', pairs), ('heldout', heldout), ('entries', entries)):
                 (tmp/f'{name}.jsonl').write_text('\n'.join(json.dumps(r, ensure_ascii=False) for r in rows) + '\n', encoding='utf-8')
-    return {f.stem: sum(1 for _ in open(f, encoding='utf-8')) for f in sorted(folder.iterdir())}
+    return {f.stem: sum(1 for _ in open(f, encoding='utf-8')) for f in sorted(folder.iterdir()) if f.suffix != '.json'}
+
+def _digest(corpus):
+    "Tells one text from another, wherever it lies; '' for none."
+    return '' if not corpus else hashlib.sha256(''.join(sha256_file(f) for f in expand_paths(corpus, again=True)).encode()).hexdigest()
 
 def _rows(folder, name): return [json.loads(l) for l in open(Path(folder)/f'{name}.jsonl', encoding='utf-8')]
 
@@ -114,10 +122,11 @@ def quickstart(
     if min(mlm_steps, contrastive_steps) < 0: raise InputError(f'steps must not be negative, got {min(mlm_steps, contrastive_steps)}')
     if width < 2 or width % 2: raise InputError(f'width must be an even number, got {width}')
     if not 0 < minutes < 1e5: raise InputError(f'minutes must be above 0, got {minutes}')
+    if batch_size < 2: raise InputError(f'batch_size must be at least 2, got {batch_size}')
     run, clock, torch_seed = Path(output), _Clock(minutes), torch.manual_seed(seed)
     settings = dict(corpus=str(corpus), minutes=minutes, preset=preset, width=width, vocab_size=vocab_size, batch_size=batch_size, packages=packages,
                     start=start, mlm_steps=mlm_steps, contrastive_steps=contrastive_steps,
-                    learning_rate=learning_rate, seed=seed)
+                    learning_rate=learning_rate, seed=seed, text=_digest(corpus))
     plan = _plan(run, settings)
     clock.say(f'budget {minutes:g} minutes; everything goes to {run}')
     counts = gather(run/'material', corpus, [p for p in packages.split(',') if p] or None, seed)
@@ -163,6 +172,7 @@ def _plan(run, settings):
     try: plan = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as e: raise InputError(f'{path} cannot be read ({e}): remove {run} or choose another --output') from e
     for k, v in settings.items():
+        if k == 'text' and plan['settings'].get(k) != v: raise InputError(f"{run} holds a run with another text in {settings['corpus']}: choose another --output, or remove it")
         if plan['settings'].get(k) != v:
             raise InputError(f"{run} holds a run with {k} = {plan['settings'].get(k)!r}, now it is {v!r}: choose another --output, or remove it")
     return plan
@@ -172,8 +182,11 @@ def _write_plan(run, plan):
 
 def _tokenizer(run, vocab_size):
     "Train the tokenizer once; a small text gets the largest vocabulary that it supports."
-    path = run/'tokenizer.model'
-    if not path.exists():
+    path, made = run/'tokenizer.model', run/'tokenizer.json'
+    of = dict(text=sha256_file(run/'material'/'sentences.txt'), vocab_size=vocab_size)
+    try: same = path.is_file() and json.loads(made.read_text(encoding='utf-8')) == of
+    except (OSError, ValueError): same = False
+    if not same:  # none, or that of a run which was refused afterwards
         text = [run/'material'/'sentences.txt']
         try: train_tokenizer(text, run/'tokenizer', vocab_size=vocab_size)
         except InputError as e:
@@ -181,6 +194,7 @@ def _tokenizer(run, vocab_size):
             found = re.search(r'--vocab_size (\d+)', str(e))
             if not found: raise
             train_tokenizer(text, run/'tokenizer', vocab_size=int(found[1]))
+        with atomic_file(made) as f: json.dump(of, f)
     return SentencePieceTokenizer(path)
 
 def _train(model, objective, config, folder, steps, clock):
@@ -224,7 +238,7 @@ def _finish(model, run, settings, counts, scores, clock):
     with atomic_file(run/'report.md') as f: f.write(report)
     print('\n' + _table(scores) + '\n')
     for q, hits in list(answers.items())[:3]: print(f'  {q!r}\n' + '\n'.join(f'     {h.score:.2f}  {_name(h)}' for h in hits))
-    clock.say(f"done: report in {run/'report.md'}; now try  rt_search \"{questions[0]}\"" + ('' if str(run) == 'runs/quickstart' else f' --run {run}'))
+    clock.say(f"done: report in {run/'report.md'}; now try  rt_search {shlex.quote(questions[0])}" + ('' if str(run) == 'runs/quickstart' else f' --run {run}'))
     return dict(scores=scores, counts=counts, run=str(run))
 
 def _bm25(heldout):

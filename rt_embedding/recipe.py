@@ -199,6 +199,7 @@ def _recipe(preset, minutes, vocab_size, steps):
     if minutes < 0: raise InputError(f'minutes must not be negative, got {minutes}')
     stages = recipe.stages
     if steps:
+        if min(steps) < 0: raise InputError(f'steps must not be negative, got {min(steps)}')
         if len(steps) != len(stages): raise InputError(f"{len(steps)} values for steps, the recipe has {len(stages)} stages ({', '.join(s.name for s in stages)}): give one each")
         stages = tuple(replace(s, steps=n or s.steps) for s, n in zip(stages, steps))
     return replace(recipe, stages=stages, **{k: v for k, v in dict(minutes=minutes, vocab_size=vocab_size).items() if v})

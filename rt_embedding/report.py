@@ -191,7 +191,7 @@ def _load_models(model, compare, untrained, batch_size, device):
 
 def _read_texts(input, limit, seed):
     "Different texts drawn at random, and pairs that belong together: task -> [(text, partner)]. Reads text as a stream."
-    start = next((line for _, line in numbered_lines(expand_paths(input)[0]) if line.strip()), '')
+    start = next((line for _, line in numbered_lines(expand_paths(input, again=True)[0]) if line.strip()), '')
     if '\t' in start or start.lstrip()[:2] in ('{"', '["'):
         tasks = {'pairs': _disjoint(sample_sentences(((a, b) for a, b, *_ in read_pairs(input)), limit, seed)[0])}
         texts = [t for pair in tasks['pairs'] for t in pair]

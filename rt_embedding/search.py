@@ -20,7 +20,7 @@ from loguru import logger
 from tqdm import tqdm
 from .commands import InputError, atomic_folder, command, require
 from .encoder import EmbeddingModel, find_model
-from .evaluation import rank, words
+from .evaluation import _top, rank, words
 from .page import PageServer
 from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
 
@@ -109,13 +109,17 @@ def search(self:SemanticIndex,
     if k < 1: raise InputError(f'k must be at least 1, got {k}')
     if not 0 <= words_share <= 1: raise InputError(f'words_share must lie between 0 and 1, got {words_share}')
     if self.encode is None: raise InputError('this index has no model: load it with one, SemanticIndex.load(folder, model)')
-    wanted = k if not distinct else 3*k + 10
-    pool = max(wanted, 100) if hybrid else wanted
-    ids, scores = self._nearest(np.asarray(self.encode(queries), np.float32), pool)
-    if hybrid: ids, scores = _mix((ids, scores), self._lexical(queries, pool), wanted, words_share)
-    hits = [[Hit(round(float(s), 6), self.entries[int(i)], r, int(i)) for r, (i, s) in enumerate(zip(*row), 1)]
-            for row in zip(ids, scores)]
-    if distinct: hits = [[Hit(h.score, h.entry, r, h.row) for r, h in enumerate(_first_of_equals(row)[:k], 1)] for row in hits]
+    wanted, vectors = k if not distinct else 3*k + 10, np.asarray(self.encode(queries), np.float32)
+    while True:
+        pool = max(wanted, 100) if hybrid else wanted
+        ids, scores = self._nearest(vectors, pool)
+        if hybrid: ids, scores = _mix((ids, scores), self._lexical(queries, pool), wanted, words_share)
+        hits = [[Hit(round(float(s), 6), self.entries[int(i)], r, int(i)) for r, (i, s) in enumerate(zip(*row), 1)]
+                for row in zip(ids, scores)]
+        if not distinct: break
+        hits = [[Hit(h.score, h.entry, r, h.row) for r, h in enumerate(_first_of_equals(row)[:k], 1)] for row in hits]
+        if wanted >= len(self) or min(map(len, hits)) == k: break
+        wanted *= 4  # copies hide the rest: look further
     return hits[0] if isinstance(query, str) else hits
 
 # %% ../nbs/11_semantic_search.ipynb #7dedd7a8
@@ -123,7 +127,9 @@ def _words_of(entry): return f"{entry.get('name', '')} {entry['text']}"
 
 def _first_of_equals(hits):
     "A licence stands in a hundred files; one of them is enough."
-    return list({(h.entry.get('name'), h.entry['text']): h for h in reversed(hits)}.values())[::-1]
+    first = {}
+    for h in hits: first.setdefault((h.entry.get('name'), h.entry['text']), h)
+    return list(first.values())
 
 @patch
 def _nearest(self:SemanticIndex, queries, k):
@@ -140,14 +146,7 @@ def _lexical(self:SemanticIndex, queries, k):
     for query in queries:
         tokens = [w for w in words(query) if w in self._words.vocab_dict]
         found.append((self._words.get_scores(tokens) if tokens else np.zeros(len(self)))[:len(self)])
-    return _best(np.array(found), k)
-
-def _best(scores, k):
-    "Columns and values of the `k` largest of each row, best first, ties to the lower column."
-    k = min(k, scores.shape[1])
-    ids = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
-    ids = np.take_along_axis(ids, np.argsort(-np.take_along_axis(scores, ids, 1), axis=1, kind='stable'), 1)
-    return ids, np.take_along_axis(scores, ids, 1)
+    return _top(np.array(found), min(k, len(self)))
 
 def _word_index(entries):
     index, rows = require('bm25s', 'search').BM25(), [words(_words_of(entries[i])) for i in range(len(entries))]
@@ -326,7 +325,7 @@ def _tidy(folder):
 def _update(folder, model, inputs, model_path):
     old = SemanticIndex.load(folder) if folder.exists() else None
     before = read_sources(folder) if old else dict(inputs=[], files={}, model='')
-    inputs = before['inputs'] if inputs is None else [str(i) if str(i) == 'python' and not Path(i).exists() else str(Path(i).expanduser().absolute())
+    inputs = before['inputs'] if inputs is None else [str(i) if str(i) == 'python' and not Path(i).exists() else os.path.abspath(Path(i).expanduser())
                                                       for i in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
     if not inputs: raise InputError(f'{folder} does not exist: say with --input what it shall hold')
     if old and inputs != before['inputs']:

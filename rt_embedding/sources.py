@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from loguru import logger
 from tqdm import tqdm
 from .commands import InputError, atomic_file, command, require
-from .text import expand_paths, normalize_spaces, split_sentences
+from .text import OPENERS, UNREADABLE, bare_suffix, expand_paths, normalize_spaces, split_sentences
 
 # %% ../nbs/06b_sources.ipynb #501716b3
 HOLE = '\ufffc'  # stands where a formula or a reference was: what is left of that sentence is no English
@@ -817,13 +817,13 @@ def description_task(
 def _lines(path):
     "Numbered lines of a UTF-8 file, line ends removed, empty ones kept."
     try:
-        with open(path, 'rb') as f:
+        with OPENERS.get(Path(path).suffix, open)(path, 'rb') as f:
             for number, line in enumerate(f, 1):
                 try: yield number, line.decode('utf-8-sig' if number == 1 else 'utf-8').rstrip('\r\n')
                 except UnicodeDecodeError as e:
                     raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start}); '
                                      f'convert it, for example: iconv -f latin1 -t utf-8') from None
-    except OSError as e: raise InputError(f'{path}: cannot be read ({e.strerror})') from None
+    except UNREADABLE as e: raise InputError(f'{path}: cannot be read ({getattr(e, "strerror", None) or e})') from None
 
 def _text_paragraphs(path):
     "Lists of sentences that stand together; a file without empty lines comes in pieces of 1000 lines."
@@ -847,8 +847,8 @@ def text_pairs(
 )->list[tuple]:        # (text, text) or (text, text, hard negative)
     "Pairs from your own files: the columns of a TSV, or sentences that follow each other."
     pairs = []
-    for file in [path] if str(path).endswith('.tsv') else expand_paths(path):
-        pairs += _tsv_pairs(file) if str(file).endswith('.tsv') else [
+    for file in expand_paths(path):
+        pairs += _tsv_pairs(file) if bare_suffix(file) == '.tsv' else [
             (a, b) for part in _text_paragraphs(file) for a, b in zip(part, part[1:]) if text_key(a) != text_key(b)]
     if not pairs: raise InputError(f'{path}: no pairs; give two columns separated by a tab (.tsv), or at least two sentences')
     return pairs
@@ -1123,6 +1123,7 @@ def make_corpus(
 ):                                 # dict of counts
     "Write a corpus: the documentation of installed packages, a Wikipedia, or the sentences of your own text."
     if limit < 0: raise InputError(f'limit must be 0 (all) or positive, got {limit}')
+    if pairs and Path(pairs).resolve() == Path(output).resolve(): raise InputError(f'{output} would take the sentences and the pairs: give two names')
     if source == 'wikipedia' and not Path(source).exists():
         if pairs or limit or packages:
             raise InputError('wikipedia takes no pairs, limit or packages: use max_sentences, and make pairs of the finished corpus (rt_corpus data/corpus.txt --pairs ...)')
@@ -1146,13 +1147,13 @@ def _python_source(packages, with_pairs):
 
 def _path_source(source, output, pairs):
     "Sentences and pairs of text files; a file is not read while it is being replaced."
-    paths = expand_paths(source)
+    paths = expand_paths(source, again=True)
     written = {Path(p).resolve() for p in (output, pairs) if p}
     if clash := next((p for p in paths if p.resolve() in written), None):
         raise InputError(f'{clash} would be read and written at once: choose another output')
     def sentences():
         for path in paths:
-            parts = _tsv_pairs(path) if path.suffix == '.tsv' else _text_paragraphs(path)
+            parts = _tsv_pairs(path) if bare_suffix(path) == '.tsv' else _text_paragraphs(path)
             for part in parts: yield from part
     return sentences, [p for path in paths for p in text_pairs(path)] if pairs else None
 

@@ -54,7 +54,7 @@ class RTModule(InputModule):
         **ignored,             # of other modules
     )->dict:                   # `input_ids` and `attention_mask`, `(n,T)` int64
         "Texts to tensors."
-        if bad := next((t for t in inputs if not isinstance(t, str)), None): raise InputError(f'this model reads text, got {bad!r:.60}')
+        if bad := [t for t in inputs if not isinstance(t, str)]: raise InputError(f'this model reads text, got {bad[0]!r:.60}')
         ids, mask = pad_rows(self.tokenizer.encode_ordinary([(prompt or '') + t for t in inputs]), self.max_seq_length)
         return dict(input_ids=ids, attention_mask=torch.ones_like(ids) if mask is None else mask.long())
 
@@ -75,7 +75,7 @@ class RTModule(InputModule):
         "The files of `save_pretrained`; the library adds its own."
         config = self.model.config
         self.model.config = replace(config, context_window=self.max_seq_length)
-        try: self.model._write(Path(output_path))
+        try: self.model._write(Path(output_path), also={})  # the prompts are in files of the library's own
         finally: self.model.config = config
 
     @classmethod
@@ -164,7 +164,7 @@ def export_stock(
         chain.append(parts.WordWeights(numbers, dict(zip(numbers, model.pooling_logit.detach().exp().tolist()))))
     shift = (w.double() @ model.norm.bias.detach().cpu().double()).float()
     chain += [parts.Pooling(c.hidden_dim), base.Dense(c.hidden_dim, c.embedding_dim, activation_function=None, init_weight=w.clone(), init_bias=shift), base.Normalize()]
-    with atomic_folder(folder, overwrite=True) as tmp:
+    with atomic_folder(folder, overwrite=True, keep=lambda name: name.startswith('.')) as tmp:  # for example .git
         SentenceTransformer(modules=chain, device='cpu', similarity_fn_name='cosine').save_pretrained(str(tmp), create_model_card=False)
         (tmp/'README.md').write_text(_STOCK_CARD.format(c=c), encoding='utf-8')
     return folder

@@ -494,7 +494,7 @@ class _Run:
             with quiet(), autocast(self.device, self.config.precision, self.width): return self.objective.evaluate(self.model)
         self.model.eval()
         own = validate() if self.config.shard else None  # sharded blocks need every process
-        metrics = main_first(validate if own is None else lambda: own)
+        metrics = {k: v.item() if hasattr(v, 'item') else v for k, v in main_first(validate if own is None else lambda: own).items()}
         self.model.train()
         self.logger.log_validation(step=s['step'], epoch=epoch, **metrics)
         if self.callback and self.world.main: self.callback('validation', dict(step=s['step'], **metrics))

@@ -68,3 +68,18 @@ def test_quickstart_refuses_text_that_is_too_small(tmp_path):
     code, _, err = run('rt_quickstart', '--corpus', tmp_path/'small.txt', '--output', tmp_path/'run', '--minutes', 0.1)
     assert code == 2 and 'give more text' in err and 'Traceback' not in err
     assert not (tmp_path/'run'/'material').exists()
+
+
+def test_a_refused_run_leaves_nothing_that_another_text_would_inherit(tmp_path):
+    for name, word in (('a', 'apple'), ('b', 'banana')):
+        (tmp_path/f'{name}.tsv').write_text('\n'.join(f'{x} {word}\t{y} {word}' for x, y in paraphrases(300)), encoding='utf-8')
+    how = ['--minutes', 0.2, '--mlm_steps', 2, '--contrastive_steps', 2, '--batch_size', 16, '--output', tmp_path/'run']
+    code, _, err = run('rt_quickstart', '--corpus', tmp_path/'a.tsv', '--vocab_size', 3, *how)
+    assert code == 2 and 'vocab' in err and 'Traceback' not in err
+    code, _, err = run('rt_quickstart', '--corpus', tmp_path/'b.tsv', '--vocab_size', 150, *how)
+    assert code == 0, err
+    entries = (tmp_path/'run'/'material'/'entries.jsonl').read_text(encoding='utf-8')
+    assert 'banana' in entries and 'apple' not in entries
+    (tmp_path/'b.tsv').write_text('\n'.join(map('\t'.join, paraphrases(400))), encoding='utf-8')
+    code, _, err = run('rt_quickstart', '--corpus', tmp_path/'b.tsv', '--vocab_size', 150, *how)
+    assert code == 2 and 'another text in' in err and 'Traceback' not in err  # not the old figures under the new text's name
