@@ -1,8 +1,8 @@
 """Speed against what a user would pick instead: all candidates in one run, in turns, on the same sentences.
 
-    python benchmarks                       every table, about twenty minutes on two cores
+    python benchmarks                       every table but precision, about twenty minutes on two cores
     python benchmarks --quick               most of them in two minutes, less certain
-    python benchmarks --tables training     some of the tables only
+    python benchmarks --tables training     some of the tables only; precision takes half an hour more
 """
 import argparse
 import copy
@@ -278,7 +278,7 @@ if __name__ == '__main__':
     tables = ('training', 'precision', 'savings', 'time', 'encoding', 'shards', 'cuda')
     p.add_argument('--corpus', help='text, one sentence a line (default: the installed Python documentation)')
     p.add_argument('--quick', action='store_true', help='fewer rounds, smaller texts')
-    p.add_argument('--tables', nargs='+', choices=tables, help='default: all; with --quick all but precision and savings')
+    p.add_argument('--tables', nargs='+', choices=tables, help='default: all but precision; with --quick without savings, too')
     p.add_argument('--context', type=int, nargs='+', help='default: 16 128; with --quick 128')
     p.add_argument('--batch_size', type=int, default=32)
     p.add_argument('--vocab_size', type=int, default=0, help='0: 20000; with --quick 12000, for it reads less text')
@@ -290,7 +290,7 @@ if __name__ == '__main__':
     a.rounds = a.rounds or (2 if a.quick else 8)
     a.vocab_size = a.vocab_size or (12_000 if a.quick else 20_000)
     a.context = a.context or ([128] if a.quick else [16, 128])
-    a.tables = a.tables or [t for t in tables if not (a.quick and t in ('precision', 'savings'))]
+    a.tables = a.tables or [t for t in tables if t != 'precision' and not (a.quick and t == 'savings')]
     logger.disable('rt_embedding')
     torch.manual_seed(0)
     texts = list(itertools.islice(read_sentences(a.corpus) if a.corpus else python_sentences(documented_objects(['python', 'torch', 'numpy'] if a.quick else None)), 60_000 if a.quick else a.limit))

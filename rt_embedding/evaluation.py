@@ -110,7 +110,7 @@ def recall_at_k(
 def _top(scores, k):
     "The best `k` columns of each row, best first, scores that are equal but for rounding in the order of the columns."
     n, size = scores.shape[1], np.maximum(scores.max(1, keepdims=True), -scores.min(1, keepdims=True))
-    unit = np.where((size > .01) & (size < 2) | (size == 0), 1, np.exp2(np.ceil(np.log2(np.maximum(size, 1e-300))))).astype(scores.dtype)
+    unit = np.where((size > .01) & (size < 2) | (size == 0), 1, np.exp2(np.ceil(np.log2(np.where(size > 0, size, 1))))).astype(scores.dtype)
     given, scores = scores, np.round(scores/unit if (unit != 1).any() else scores, 6)  # six digits of a cosine, and as many of what is larger or smaller
     if (unit == 1).all(): given = scores
     ids = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < n else np.tile(np.arange(n), (len(scores), 1))
