@@ -51,7 +51,7 @@ def _alive(pid):
 def test_stopped_anywhere_it_goes_on_to_the_same_vectors(model, texts, tmp_path, how):
     folder = tmp_path/'v'
     p = start('rt_embed', '--model', model, '--input', texts, '--output', folder, '--workers', 2, '--batch_size', 1, start_new_session=True)
-    while p.poll() is None and not list(folder.rglob('*.npy')): time.sleep(.02)
+    while p.poll() is None and not read_manifest(folder)[1]: time.sleep(.02)  # an array may be there a moment before its record
     children = [int(c) for c in open(f'/proc/{p.pid}/task/{p.pid}/children').read().split()] if sys.platform == 'linux' else []
     p.send_signal(how)
     p.communicate(timeout=60)
