@@ -4,7 +4,7 @@ help:     ## this list
 export:   ## write rt_embedding/ from the notebooks
 	nbdev_export
 test:     ## all tests: notebooks, then tests/
-	nbdev_test --n_workers 2 && pytest -q
+	nbdev_test --n_workers 2 && pytest -n 2 --dist loadfile
 run:      ## run every notebook from top to bottom and store its outputs
 	python tools/run_notebooks.py
 readme:   ## README.md and the picture in it, from nbs/index.ipynb
