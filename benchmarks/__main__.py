@@ -238,28 +238,29 @@ def cuda(ids, a):
     if not torch.cuda.is_available():
         print('no CUDA device: its table is left out', flush=True)
         return None
-    out = []
-    for hidden in (512, 768, 1024):
-        for compiled in (False, True):
-            context, batch_size = 128, 512
-            sizes = dict(hidden_dim=hidden, n_heads=hidden//64, n_layers=12)
-            step = make_trainer(a.vocab_size, context, batch_size, [r[:context] for r in ids], compiled=compiled, sizes=sizes, device='cuda', bf16=True)
-            for _ in range(5): step()
-            torch.cuda.synchronize()
-            start, tokens = time.perf_counter(), 0
-            for _ in range(20): tokens += step()
-            torch.cuda.synchronize()
-            rate = tokens/(time.perf_counter() - start)
-            x, y = (torch.randn(8192, 8192, device='cuda', dtype=torch.bfloat16) for _ in range(2))
-            for _ in range(3): x @ y
-            torch.cuda.synchronize()
-            start = time.perf_counter()
-            for _ in range(10): x @ y
-            torch.cuda.synchronize()
-            peak = 10*2*8192**3/(time.perf_counter() - start)
-            flops = 6*(12*(4*hidden**2 + 4*hidden**2) + 0.15*a.vocab_size*hidden)
-            out.append(dict(hidden=hidden, compiled=compiled, tokens_per_s=round(rate), share_of_measured_bf16_peak=round(rate*flops/peak, 3), peak_tflops=round(peak/1e12)))
-            print(json.dumps(out[-1]), flush=True)
+    def timed(work):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        done = sum(work() for _ in range(20))
+        torch.cuda.synchronize()
+        return done/(time.perf_counter() - start)
+    x, y, out = *(torch.randn(8192, 8192, device='cuda', dtype=torch.bfloat16) for _ in range(2)), []
+    def product():
+        x @ y
+        return 2*len(x)**3
+    for hidden, compiled in itertools.product((512, 768, 1024), (False, True)):
+        context, batch_size, n_layers = 128, 512, 12
+        sizes = dict(hidden_dim=hidden, n_heads=hidden//64, n_layers=n_layers)
+        step = make_trainer(a.vocab_size, context, batch_size, [r[:context] for r in ids], compiled=compiled, sizes=sizes, device='cuda', bf16=True)
+        for work in (step, product): timed(work)  # compiles; a batch without padding has a graph of its own
+        torch.cuda.reset_peak_memory_stats()
+        rates, peaks = zip(*((timed(step), timed(product)) for _ in range(a.rounds)))
+        flops = 6*(n_layers*(4*hidden**2 + 4*hidden**2) + 0.15*a.vocab_size*hidden)  # useful ones of one token
+        shares = [rate*flops/peak for rate, peak in zip(rates, peaks)]
+        out.append(dict(hidden=hidden, compiled=compiled, tokens_per_s=round(median(rates)), share_of_measured_bf16_peak=round(median(shares), 3), quartiles=spread(shares),
+                        peak_tflops=round(median(peaks)/1e12), memory_gib=round(torch.cuda.max_memory_allocated()/2**30, 1)))
+        print(json.dumps(out[-1]), flush=True)
+        del step
     return out
 
 
