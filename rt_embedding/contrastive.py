@@ -28,7 +28,7 @@ from .negatives import mined_pairs
 from .pairs import PairTable, check_distinct, draw_batches, load_pairs, pack_texts, piece_size, split_pairs
 from .tokenizer import SentencePieceTokenizer
 from .tracking import tracker
-from .training import Objective, TrainingConfig, checkpoints, choose_device, train
+from .training import Objective, TrainingConfig, check_resume, checkpoints, choose_device, train
 
 # %% ../nbs/08_contrastive_learning.ipynb #092e9c4a
 def info_nce(
@@ -438,6 +438,7 @@ def train_contrastive(
         table_rate=table_rate, pooling_rate=pooling_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
         precision=precision, compile=compile, shard=shard)
     check_start(start)
+    check_resume(resume)
     choose_device(device)
     main = world(device).main
     files = [pairs] if isinstance(pairs, (str, Path)) else list(pairs)

@@ -111,17 +111,17 @@ def _top(scores, k):
     "The best `k` columns of each row, best first, scores that are equal but for rounding in the order of the columns."
     n, size = scores.shape[1], np.maximum(scores.max(1, keepdims=True), -scores.min(1, keepdims=True))
     unit = np.where((size > .01) & (size < 2) | (size == 0), 1, np.exp2(np.ceil(np.log2(np.where(size > 0, size, 1))))).astype(scores.dtype)
-    given, scores = scores, np.round(scores/unit if (unit != 1).any() else scores, 6)  # six digits of a cosine, and as many of what is larger or smaller
-    if (unit == 1).all(): given = scores
-    ids = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < n else np.tile(np.arange(n), (len(scores), 1))
-    floor = np.take_along_axis(scores, ids, 1).min(1, keepdims=True)
-    for row in np.flatnonzero((scores >= floor).sum(1) > k):  # a tie at the border: the lower numbers stay
-        above, equal = np.flatnonzero(scores[row] > floor[row]), np.flatnonzero(scores[row] == floor[row])
+    cosines = (unit == 1).all()
+    rounded = np.round(scores if cosines else scores/unit, 6)  # six digits of a cosine, and as many of what is larger or smaller
+    ids = np.argpartition(-rounded, k - 1, axis=1)[:, :k] if k < n else np.tile(np.arange(n), (len(rounded), 1))
+    floor = np.take_along_axis(rounded, ids, 1).min(1, keepdims=True)
+    for row in np.flatnonzero((rounded >= floor).sum(1) > k):  # a tie at the border: the lower numbers stay
+        above, equal = np.flatnonzero(rounded[row] > floor[row]), np.flatnonzero(rounded[row] == floor[row])
         ids[row] = np.concatenate((above, equal[:k - len(above)]))
     ids.sort(axis=1)
-    order = np.argsort(-np.take_along_axis(scores, ids, 1), axis=1, kind='stable')
+    order = np.argsort(-np.take_along_axis(rounded, ids, 1), axis=1, kind='stable')
     ids = np.take_along_axis(ids, order, 1)
-    return ids, np.take_along_axis(given, ids, 1)
+    return ids, np.take_along_axis(rounded if cosines else scores, ids, 1)
 
 def rank(
     query_vectors,            # `(q,E)`

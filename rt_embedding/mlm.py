@@ -25,7 +25,7 @@ from .linear import linear
 from .masking import IGNORE, MaskingStrategy, batch_generator, mask_tokens
 from .tokenizer import SentencePieceTokenizer
 from .tracking import tracker
-from .training import Objective, TrainingConfig, checkpoints, choose_device, train
+from .training import Objective, TrainingConfig, check_resume, checkpoints, choose_device, train
 
 # %% ../nbs/07_mlm_training.ipynb #95e44c61
 class TableGradient:
@@ -216,6 +216,7 @@ def train_mlm(
         gradient_accumulation_steps=gradient_accumulation_steps, schedule=schedule, max_grad_norm=max_grad_norm, eval_every=eval_every,
         save_every=save_every, log_every=log_every, seed=seed, device=device, precision=precision, compile=compile, shard=shard)
     check_start(start)
+    check_resume(resume)
     choose_device(device)
     if not 0 < validation_split < 1: raise InputError(f'validation_split must lie between 0 and 1, got {validation_split}')
     strategy = MaskingStrategy(mask_prob=mask_prob)

@@ -123,6 +123,7 @@ def quickstart(
     if width < 2 or width % 2: raise InputError(f'width must be an even number, got {width}')
     if not 0 < minutes < 1e5: raise InputError(f'minutes must be above 0, got {minutes}')
     if batch_size < 2: raise InputError(f'batch_size must be at least 2, got {batch_size}')
+    if corpus and packages: raise InputError(f'packages narrows the Python documentation, but the text is {corpus}: leave one of the two out')
     run, clock, torch_seed = Path(output), _Clock(minutes), torch.manual_seed(seed)
     settings = dict(corpus=str(corpus), minutes=minutes, preset=preset, width=width, vocab_size=vocab_size, batch_size=batch_size, packages=packages,
                     start=start, mlm_steps=mlm_steps, contrastive_steps=contrastive_steps,

@@ -1128,7 +1128,8 @@ def make_corpus(
         if pairs or limit or packages:
             raise InputError('wikipedia takes no pairs, limit or packages: use max_sentences, and make pairs of the finished corpus (rt_corpus data/corpus.txt --pairs ...)')
         return _wikipedia(output, language, dump, files, max_sentences, dedup_mb)
-    if files or max_sentences: raise InputError(f'files and max_sentences belong to the source wikipedia, but the source is {source}')
+    foreign = [k for k, given in dict(language=language != 'en', dump=dump != '20231101', files=files, max_sentences=max_sentences, dedup_mb=dedup_mb != 256).items() if given]
+    if foreign: raise InputError(f"{', '.join(foreign)} would change nothing: the source is {source}, not wikipedia")
     if source == 'python': sentences, found = _python_source(packages, bool(pairs))
     elif packages: raise InputError(f'packages narrows the source python, but the source is {source}')
     else: sentences, found = _path_source(source, output, pairs)

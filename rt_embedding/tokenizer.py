@@ -355,6 +355,9 @@ def train_tokenizer(
 )->Path:                               # the model file
     "Learn a vocabulary from text files."
     start, output = time.perf_counter(), str(output).removesuffix('.model')
+    if not Path(output).name or output.endswith(('/', os.sep)): raise InputError(f"output must name a file without its ending, like {Path(output)/'tokenizer'}, got {output!r}")
+    if max_sentences < 0: raise InputError(f'max_sentences must be 0 (all) or positive, got {max_sentences}')
+    if max_characters < 1: raise InputError(f'max_characters must be at least 1, got {max_characters}')
     sentences = tqdm(read_sentences(input), desc='reading', unit=' sentences', disable=None, leave=False)
     if max_sentences > 0:
         sample, seen = sample_sentences(sentences, max_sentences, seed)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SCHEDULES', 'MAX_CHECKPOINT_BYTES', 'TrainingConfig', 'learning_rate_at', 'Objective', 'parameter_groups',
            'choose_device', 'save_checkpoint', 'checkpoints', 'verify_checkpoint', 'read_optimizer',
-           'newest_checkpoint', 'graceful_stop', 'train', 'kept_memory', 'compiled', 'seconds_per_step']
+           'newest_checkpoint', 'graceful_stop', 'check_resume', 'train', 'kept_memory', 'compiled', 'seconds_per_step']
 
 # %% ../nbs/06c_training_loop.ipynb #bd5f37c0
 import ctypes, json, math, os, shutil, signal, sys, threading, time, zipfile
@@ -323,6 +323,12 @@ def _check_state(state, fresh, total, folder):
     return {k: state[k] for k in fresh if k in state}
 
 # %% ../nbs/06c_training_loop.ipynb #5e43d5e2
+def check_resume(
+    resume:str,  # what a caller wants
+):               # nothing; InputError for a word that `train` does not know
+    "Complain before anything is tokenised, not after."
+    if resume not in ('auto', 'never'): raise InputError(f"resume must be 'auto' or 'never', got {resume!r}")
+
 def train(
     model:EmbeddingModel,     # trained in place
     objective:Objective,      # the task
@@ -334,7 +340,7 @@ def train(
     progress:bool|None=None,  # progress bar; None: only on a terminal
 )->dict:                      # steps, seconds, best and last validation figures, folders
     "The one loop of this project: exact to resume, safe to kill."
-    if resume not in ('auto', 'never'): raise InputError(f"resume must be 'auto' or 'never', got {resume!r}")
+    check_resume(resume)
     run = Path(output_dir)
     lock, w, new = FileLock(run/'.lock'), world(config.device), []  # the operating system frees the lock when a process dies
     def lock_it():

@@ -72,12 +72,14 @@ def test_foreign_tokenizer_is_refused(corpus, tmp_path):
     (['--validation_split', 1], ['validation_split']),
     (['--device', 'abacus'], ['abacus']),
     (['--schedule', 'steep'], ['steep', 'linear']),
+    (['--resume', 'maybe'], ['maybe', 'auto', 'never']),
 ])
 def test_bad_settings(tokenizer, corpus, tmp_path, flags, contains):
     args = [str(a) for a in SMALL]
     for flag, value in zip(flags[::2], flags[1::2]):
         args = args + [flag, str(value)]  # the last one wins
     refused('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', tmp_path/'run', *args, contains=contains)
+    assert not (tmp_path/'run').exists()  # complained before the corpus was tokenised
 
 
 def test_the_road_by_commands(tokenizer, corpus, tmp_path):
