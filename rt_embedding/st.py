@@ -134,6 +134,7 @@ def _fast_tokenizer(tokenizer, context_window):
     require('google.protobuf', 'st')
     t, convert = require('transformers', 'st'), require('transformers.convert_slow_tokenizer', 'st')
     from sentencepiece.sentencepiece_model_pb2 import ModelProto
+    from tokenizers.normalizers import NFC, Sequence
     from tokenizers.processors import TemplateProcessing
     (proto := ModelProto()).ParseFromString(tokenizer._model)
     names = [*SPECIAL_NAMES, *(p.piece for p in proto.pieces[MASK_ID + 1:])]
@@ -141,6 +142,7 @@ def _fast_tokenizer(tokenizer, context_window):
     unigram = proto.trainer_spec.model_type == proto.trainer_spec.UNIGRAM
     pieces = [(n, p.score) for n, p in zip(names, proto.pieces)] if unigram else {n: i for i, n in enumerate(names)}
     fast = convert.SpmConverter.build_tokenizer_from_spm_proto(proto, pieces)
+    if proto.normalizer_spec.name.endswith('_cf'): fast.normalizer = Sequence([NFC(), fast.normalizer])  # it would fold a capital and lose the accent that stands apart
     fast.post_processor = TemplateProcessing(single=[names[2], '$A', names[3]], special_tokens=[(names[2], 2), (names[3], 3)])
     return t.PreTrainedTokenizerFast(tokenizer_object=fast, model_max_length=context_window, padding_side='right', split_special_tokens=True,
         **{f'{k}_token': n for k, n in zip(('pad', 'unk', 'bos', 'eos', 'mask'), names)})
