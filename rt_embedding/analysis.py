@@ -306,7 +306,7 @@ def truncated(
     x = np.asarray(x)
     if x.ndim != 2: raise InputError(f'vectors must have the shape (n, E), got {x.shape}')
     if not 1 <= width <= x.shape[1]: raise InputError(f'width must be 1 to {x.shape[1]}, got {width}')
-    prefix = x[:, :width]
+    prefix = x[:, :width].astype(np.result_type(x, np.float32))  # half precision has no room for squares
     return prefix/np.maximum(np.linalg.norm(prefix, axis=1, keepdims=True), 1e-12)
 
 def truncation_curve(

@@ -18,7 +18,7 @@ from loguru import logger
 from tqdm import tqdm
 from .commands import InputError, atomic_file, command, sha256_file
 from .encoder import EmbeddingModel, find_model, save_vectors
-from .text import OPENERS, expand_paths, read_sentences
+from .text import expand_paths, raw_lines, read_sentences
 from .training import choose_device
 
 # %% ../nbs/04a_many_files.ipynb #c2c20a9e
@@ -54,7 +54,7 @@ def _embed_file(model, path, target, batch_size, width, stop=None):
     return dict(rows=rows, size=before.st_size, mtime_ns=before.st_mtime_ns, bytes=target.stat().st_size, **({'cut': said[0]} if said else {}))
 
 def _is_blank(path):
-    with OPENERS.get(path.suffix, open)(path, 'rb') as f: return not any(line.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'replace').strip() for line in f)
+    return not any(line.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'replace').strip() for _, line in raw_lines(path))
 
 def _watched(items, stop):
     "The texts, or their vectors, until somebody calls it off."

@@ -110,6 +110,7 @@ def atomic_folder(
         old = None
         if path.exists():
             old = path.with_name(f'.{path.name}.{os.getpid()}.old')
+            shutil.rmtree(old, ignore_errors=True)  # of a killed process of the same number, as containers have
             os.rename(path, old)
         try: os.rename(tmp, path)
         except OSError:
@@ -199,14 +200,25 @@ def command(
         prog = Path(sys.argv[0]).name if argv is None else name
         parser = anno_parser(func, prog=prog)
         args = {k: v for k, v in vars(parser.parse_args(argv)).items() if k not in ('pdb', 'xtra')}  # fastcore's own
-        if argv is None: _plain_log()
+        if argv is None:
+            _plain_log()
+            for stream in (sys.stdout, sys.stderr):
+                if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='backslashreplace')  # a code page may lack a letter of the text
         outer, _running[:], code = _running[:], [prog, *(sys.argv[1:] if argv is None else argv)], 0
-        try: func(**args)
+        try:
+            if type(seed := args.get('seed')) is int and not 0 <= seed < 1 << 63: raise InputError(f'seed must lie in 0..2^63-1, got {seed}')
+            func(**args)
+            if argv is None: sys.stdout.flush()  # here, where a full disk or a closed pipe is answered
         except InputError as e: code = _stop(f'{prog}: {e}', 2)
-        except BrokenPipeError: code = _stop_quietly()
+        except (MemoryError, RuntimeError) as e:
+            if isinstance(e, RuntimeError) and not re.search("out of memory|can't allocate memory|not enough memory", str(e)): raise
+            code = _stop(f'{prog}: not enough memory: take a smaller model, batch or context ({str(e).splitlines()[0] if str(e) else "MemoryError"})', 2)
+        except BrokenPipeError: code = 0  # the reader of our output has gone, as in `rt_search ... | head`: nothing is wrong
         except OSError as e: code = _stop(f'{prog}: {os_reason(e)}', 2)
         except KeyboardInterrupt: code = _stop(f'{prog}: interrupted', 130)
-        finally: _running[:] = outer
+        finally:
+            _running[:] = outer
+            _drop_unwritten()
         if argv is None: exit_code.append(code)
         return code
     return run
@@ -229,10 +241,10 @@ def _stop(message, code):
     print(line if len(line) <= 2000 else f'{line[:1600]} ... {line[-300:]}', file=sys.stderr)  # a name may hold anything, and any amount of it
     return code  # `console_scripts` passes it to sys.exit
 
-def _stop_quietly():
-    "The reader of our output has gone, as in `rt_search ... | head`: nothing is wrong."
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
-    return 0
+def _drop_unwritten():
+    "What could not be printed once is not tried again at exit, where Python would complain."
+    try: sys.stdout.flush()
+    except OSError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 REMEDIES = {errno.ENOSPC: 'free some space or write elsewhere', errno.EDQUOT: 'your quota is used up: free some space',
             errno.EACCES: 'choose a place you may read and write', errno.EPERM: 'choose a place you may read and write',

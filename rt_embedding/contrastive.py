@@ -90,7 +90,7 @@ def space_health(
     b:Tensor,   # `(B,E)` unit vectors of their partners
 )->dict:        # alignment (0..4), uniformity (about -4..0), effective_rank (1..min(B,E)), mean_cosine of strangers (-1..1)
     "Are partners close, strangers apart, and all directions in use?"
-    a, b = a.float(), b.float()
+    a, b = a.float().cpu(), b.float().cpu()                                   # Apple's GPUs know neither pdist nor float64
     strangers = torch.pdist(b).square()
     shares = torch.linalg.svdvals(b)
     shares = shares/shares.sum()
@@ -275,10 +275,11 @@ class ContrastiveObjective(Objective):
             b = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in self._make(rows).items()}
             vectors = self._embed(model, b)
             loss += float(self._loss_of(model, b, vectors))
+            if not math.isfinite(loss): return dict(val_loss=math.nan, val_accuracy=0., val_mrr=0., candidates=self.groups.shape[1], temperature=float(model.temperature))  # the run has diverged; the loop says so
             first, second, _ = self._sides(vectors, b)
             ranks.append(partner_rank(first, second, b['same'][:, :len(rows)]))
             health = health or space_health(first, second)
-        ranks = torch.cat(ranks).double()
+        ranks = torch.cat(ranks).cpu().double()
         if warning := collapse_warning(health, min(first.shape)): log.warning(warning)
         return dict(val_loss=loss/self.groups.size, val_accuracy=float((ranks == 1).double().mean()),
                     val_mrr=float((1/ranks).mean()), candidates=self.groups.shape[1],

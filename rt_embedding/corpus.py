@@ -200,14 +200,14 @@ def _source(inputs, name):
         return dict(name=name)
     if not isinstance(inputs, (str, Path, list, tuple)):
         raise InputError(f'inputs is a {type(inputs).__name__}, neither a path nor a list of paths: name the stream with source=')
-    paths = expand_paths(inputs)
+    paths = expand_paths(inputs, again=True)
     return dict(files=[p.name for p in paths], sha256=[sha256_file(p) for p in paths])
 
 def _reusable(folder, wanted, rebuild):
     "The shard in `folder` if it fits; None if it must be built; an error if the folder is something else."
     if not folder.exists(): return None
     if not folder.is_dir(): raise InputError(f'{folder} is a file: name a folder for the token shards')
-    names, shards, damage = sorted(p.name for p in folder.iterdir()), None, None
+    names, shards, damage = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')), None, None  # Finder leaves a .DS_Store
     try: shards = TokenShards(folder) if names and not rebuild else None
     except InputError as e: damage = e
     changed = [k for k, v in wanted.items() if shards and shards.header[k] != v]

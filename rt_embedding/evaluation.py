@@ -110,9 +110,13 @@ def recall_at_k(
 def _top(scores, k):
     "The best `k` columns of each row, best first, scores that are equal but for rounding in the order of the columns."
     n, size = scores.shape[1], np.maximum(scores.max(1, keepdims=True), -scores.min(1, keepdims=True))
-    unit = np.where((size > .01) & (size < 2) | (size == 0), 1, np.exp2(np.ceil(np.log2(np.where(size > 0, size, 1))))).astype(scores.dtype)
-    cosines = (unit == 1).all()
-    rounded = np.round(scores if cosines else scores/unit, 6)  # six digits of a cosine, and as many of what is larger or smaller
+    if not np.isfinite(size).all():
+        raise InputError(f'document {int((~np.isfinite(scores)).any(0).argmax())} has a score that is not finite: its vector holds NaN, infinity or too large numbers')
+    cosine = (size > .01) & (size < 2) | (size == 0)  # a row of these
+    cosines, rounded = cosine.all(), np.round(scores, 6)
+    if not cosines:  # as many digits of each score, so that a huge one does not blur the others
+        unit = np.exp2(np.ceil(np.log2(np.where(scores == 0, 1, np.abs(scores))))).astype(scores.dtype)
+        rounded = np.where(cosine, rounded, np.round(scores/unit, 6)*unit)
     ids = np.argpartition(-rounded, k - 1, axis=1)[:, :k] if k < n else np.tile(np.arange(n), (len(rounded), 1))
     floor = np.take_along_axis(rounded, ids, 1).min(1, keepdims=True)
     for row in np.flatnonzero((rounded >= floor).sum(1) > k):  # a tie at the border: the lower numbers stay
@@ -521,10 +525,10 @@ def titled_passages(
     min_words:int=8,       # sections with less text are left out
 )->list[tuple[str, str]]:  # title and what stands under it
     "Cut a document into its sections."
-    heading = r'^#{1,6}[ \t]+(.+?)[ \t#]*$|^(\S[^\n]*)\n([=*~^"\'+-])\3{2,}[ \t]*$'
+    heading = r'^#{1,6}[ \t]+(.+)$|^(\S[^\n]*)\n([=*~^"\'+-])\3{2,}[ \t]*$'
     found = list(re.finditer(heading, text, re.M))
     ends = [m.start() for m in found[1:]] + [len(text)]
-    pairs = [((m[1] or m[2]).strip(), ' '.join(text[m.end():end].split())[:max_chars]) for m, end in zip(found, ends)]
+    pairs = [((m[2] or m[1].rstrip(' \t#')).strip(), ' '.join(text[m.end():end].split())[:max_chars]) for m, end in zip(found, ends)]
     return [(title, body) for title, body in pairs if words(title) and len(words(body)) >= min_words]
 
 # %% ../nbs/09_evaluation.ipynb #375b7089
@@ -725,7 +729,8 @@ def leaked(
     where = {}
     for i, text in enumerate(texts): where.setdefault(text_fingerprint(text), []).append(i)
     where.pop(None, None)
-    return sorted(i for f in {text_fingerprint(t) for t in training_texts} & where.keys() for i in where[f])
+    found = {f for f in map(text_fingerprint, training_texts) if f in where}
+    return sorted(i for f in found for i in where[f])
 
 # %% ../nbs/09_evaluation.ipynb #85dfab41
 def _each(paths): return [p for p in ([paths] if isinstance(paths, (str, Path)) else paths) if str(p)]
@@ -741,7 +746,7 @@ def collect_tasks(
     tasks += [read_labelled(p) for p in _each(labelled)]
     if _each(corpus):
         sentences = [s for line in read_sentences(corpus) if not line.startswith('#') for s in split_sentences(line)]
-        titled = [t for p in expand_paths(corpus) for t in titled_passages(b''.join(line for _, line in raw_lines(p)).decode('utf-8-sig'))]
+        titled = [t for p in expand_paths(corpus, again=True) for t in titled_passages(b''.join(line for _, line in raw_lines(p)).decode('utf-8-sig'))]
         made = {'adjacent sentences': adjacent_sentences_task(sentences, limit, seed), 'sentence with noise': noise_task(sentences, limit, seed),
                 'title to body': _draw(titled, limit, seed)}
         made = {name: pairs for name, pairs in made.items() if len({b for _, b in pairs}) >= 10}

@@ -653,7 +653,7 @@ def compare(
     base:LabConfig,     # of these runs
     level:float=.05,    # chance that *any* of the verdicts 'better' and 'worse' is luck
 )->list:                # a dict for each experiment, arm and measure
-    "Pair every arm with its baseline, seed by seed, and say what may be said."
+    "Pair every arm with its baseline, seed by seed, and say what may be said; `level` holds where the arms vary about alike from seed to seed."
     scores, rows, used = {_key(r['changes'], r['seed']): r['scores'] for r in runs}, [], {}
     broken, seeds = {_key(r['changes'], r['seed']) for r in runs if r.get('note')}, sorted({r['seed'] for r in runs})
     def of(changes, measure): return {s: x[measure] for s in seeds if (x := scores.get(_key(changes, s))) and measure in x}

@@ -70,6 +70,7 @@ def _to_int8(folder):
     "Rewrite the matrix products of model.onnx with 8-bit weights."
     quantization = require('onnxruntime.quantization', 'onnx')
     with _quietly(): quantization.quantize_dynamic(folder/'model.onnx', folder/'int8.onnx', weight_type=quantization.QuantType.QInt8, per_channel=True,
+                                  reduce_range=True,  # without VNNI two products, each up to 255 * |weight|, are added in 16 bits: at 127 they would be cut off
                                   op_types_to_quantize=['MatMul', 'Gemm'])
     for old in folder.glob('model.onnx*'): old.unlink()
     (folder/'int8.onnx').rename(folder/'model.onnx')

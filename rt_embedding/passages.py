@@ -62,7 +62,7 @@ def _wrapped(lines):
 
 # %% ../nbs/10a_passages.ipynb #1fd9ecbb
 _atx, _fence, _item = re.compile(r'\s{0,3}(#{1,6})(?:\s+(?=\S)|$)'), re.compile(r'\s*(```+|~~~+)'), re.compile(r'^\s*([-*+]|\d{1,3}[.)])\s+(?=\S)')
-_noise = re.compile(r'\s*([-=*_:|+\s]{3,}|:::.*)$')
+_noise = re.compile(r'[-=*_:|+\s]{3,}$|\s*:::.*$')
 
 def _markdown_blocks(lines, trail=None):
     "Blocks of Markdown; `trail` holds the headings above, and is kept up to date."

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from fastcore.script import Param
 from loguru import logger as log
-from .commands import InputError, atomic_file, command, require
+from .commands import InputError, atomic_file, command, require, sha256_file
 from .contrastive import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .corpus import build_shards
@@ -196,7 +196,7 @@ def _recipe(preset, minutes, vocab_size, steps):
     "The preset with the user's changes."
     if not isinstance(preset, Recipe) and preset not in RECIPES: raise InputError(f"preset must be one of {', '.join(RECIPES)}, got {preset!r}")
     recipe = preset if isinstance(preset, Recipe) else RECIPES[preset]
-    if minutes < 0: raise InputError(f'minutes must not be negative, got {minutes}')
+    if not 0 <= minutes < 1e5: raise InputError(f'minutes must be 0 (as the preset has it) or positive, got {minutes}')
     stages = recipe.stages
     if steps:
         if min(steps) < 0: raise InputError(f'steps must not be negative, got {min(steps)}')
@@ -205,8 +205,8 @@ def _recipe(preset, minutes, vocab_size, steps):
     return replace(recipe, stages=stages, **{k: v for k, v in dict(minutes=minutes, vocab_size=vocab_size).items() if v})
 
 def _named(paths):
-    "Files with their sizes: what a second call must find again."
-    return {str(p): p.stat().st_size for p in expand_paths(paths)}
+    "Files with their checksums: what a second call must find again."
+    return {str(p): sha256_file(p) for p in expand_paths(paths, again=True)}
 
 class _Clock:
     "Seconds by step, said aloud; and the seconds that processors worked, which a busy machine does not change much."

@@ -128,7 +128,7 @@ def analyse(
         vectors[name] = {part: every[[at[t] for t in some]] for part, some in parts.items()}
         result['models'][name] = _describe(texts, tasks, chosen, vectors[name], own, seed, batch_size)
     result['comparisons'] = {f'{b} minus {a}': _compare(texts, tasks, *({part: vectors[m][part] for part in ('', *tasks)} for m in (a, b)), seed) for a, b in pairwise(vectors)}
-    with atomic_folder(folder, overwrite=folder.exists()) as out: _write_report(out, result, texts, tasks, vectors, {n: own for n, (_, own) in models.items()}, seed)
+    with atomic_folder(folder, overwrite=folder.exists(), keep=lambda name: name.startswith('.')) as out: _write_report(out, result, texts, tasks, vectors, {n: own for n, (_, own) in models.items()}, seed)
     widths = ', '.join(f"{name} {of['width']} numbers each" for name, of in result['models'].items())
     print(f"{len(texts):,} texts; {widths} -> {folder/'analysis.html'}")
     return result
@@ -144,7 +144,7 @@ MOST_PAIRS = 5000  # of a task: all are compared with all, many times
 def _check_output(folder):
     "Replace a report, never anything else."
     if folder.exists() and not folder.is_dir(): raise InputError(f'{folder} is a file: give a folder as output_dir')
-    if folder.is_dir() and (others := sorted({p.name for p in folder.iterdir()} - _FILES)):
+    if folder.is_dir() and (others := sorted({p.name for p in folder.iterdir() if not p.name.startswith('.')} - _FILES)):
         raise InputError(f'{folder} holds other files ({others[0]}): choose another output_dir')
 
 def _chosen_texts(texts):

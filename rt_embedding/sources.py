@@ -13,7 +13,7 @@ __all__ = ['HOLE', 'ENDS', 'UNMARKED', 'WIKIPEDIA', 'rt_corpus', 'plain_text', '
 import ast, difflib, gc, hashlib, importlib, importlib.metadata, importlib.util, inspect, io, math, multiprocessing
 import os, re, signal, sys, sysconfig, time, tokenize, types, unicodedata, warnings
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from json import dumps, loads
@@ -29,7 +29,7 @@ from .text import OPENERS, UNREADABLE, bare_suffix, expand_paths, normalize_spac
 
 # %% ../nbs/06b_sources.ipynb #501716b3
 HOLE = '\ufffc'  # stands where a formula or a reference was: what is left of that sentence is no English
-_roles = re.compile(r'(?:(:math)|:[a-zA-Z][\w:+.-]*)?:`([~.!]*)([^`<]*?)\s*(?:<[^`>]*>)?`')
+_roles = re.compile(r'(?:(:math)|(?<![\w:+.-]):[a-zA-Z][\w:+.-]*)?:`([~.!]*)([^`<]*?)\s*(?:<[^`>]*>)?`')
 _simple_math = re.compile(r'[\w ,.()+-]*$')
 _markup = re.compile(r'[`*\[|<\\]|https?:')
 _links = [(re.compile(pattern), to) for pattern, to in (
@@ -958,7 +958,7 @@ def write_sentences(
             try: return _write_sentences(stream, output, part, bookmark, settings, save_every, on_progress)
             finally:
                 if not bookmark.exists(): part.unlink(missing_ok=True)          # nothing to go on with
-                lock.unlink(missing_ok=True)
+                with suppress(PermissionError): lock.unlink(missing_ok=True)  # Windows: not while it is held; then it stays
     except Timeout: raise InputError(f'{part} is being written by another process: wait for it, or choose another output') from None
 
 def _write_sentences(stream, output, part, bookmark, settings, save_every, on_progress):

@@ -172,7 +172,7 @@ def choose_device(
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as e:
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as e:
         raise InputError(f'device {name!r} is not there: {str(e).splitlines()[0]}') from e
     return device
 

@@ -37,7 +37,7 @@ def png_size(path):
 
 def report_of(folder, n=1, opened=1):
     "What a whole report holds, checked."
-    assert {p.name for p in folder.iterdir()} == {'analysis.json', 'analysis.md', 'analysis.html'} | pictures(n, opened)
+    assert {p.name for p in folder.iterdir() if not p.name.startswith('.')} == {'analysis.json', 'analysis.md', 'analysis.html'} | pictures(n, opened)
     assert not [p for p in folder.parent.iterdir() if p.name.endswith(('.tmp', '.old'))]
     assert all(min(png_size(p)) > 200 for p in folder.glob('*.png'))
     text = (folder/'analysis.md').read_text(encoding='utf-8')
@@ -89,6 +89,8 @@ def hostile(model, other, tmp_path_factory):
     "Five texts, each twice, some of them meant to break a page; two models side by side."
     folder = tmp_path_factory.mktemp('hostile')
     (folder/'five.txt').write_text('\n'.join(HOSTILE*2), encoding='utf-8')
+    (folder/'report').mkdir()
+    (folder/'report'/'.DS_Store').write_text('as Finder leaves it')  # neither an obstacle nor ours to remove
     code, _, err = run('rt_analyse', '--model', model, '--compare', other, '--input', folder/'five.txt', '--output_dir', folder/'report', '--texts', HOSTILE[0], HOSTILE[3])
     assert code == 0, err
     return folder/'report'
@@ -96,6 +98,7 @@ def hostile(model, other, tmp_path_factory):
 
 def test_five_texts_and_two_models_of_other_widths_and_tokenizers(hostile):
     report = report_of(hostile, 2, 2)
+    assert (hostile/'.DS_Store').exists()
     assert report['n_texts'] == 5 and report['chosen'] == [HOSTILE[0], HOSTILE[3]]
     assert [r['width'] for r in report['models'].values()] == [16, 24]
     compared = report['comparisons']['other minus run']

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from rt_embedding import EmbeddingModel, InputError
+from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.logging import read_metrics
 from rt_embedding.training import Objective, TrainingConfig, checkpoints, train, verify_checkpoint
 
@@ -109,3 +109,14 @@ def test_a_refused_training_leaves_no_folder(tmp_path):
     for call in (lambda: go(tmp_path/'new'/'run', Task(), device='abacus'), lambda: go(tmp_path/'new'/'run', type('Empty', (Task,), dict(n_batches=lambda self, epoch: 0))())):
         with pytest.raises(InputError): call()
         assert not (tmp_path/'new').exists()
+
+
+def test_a_validation_between_bad_steps_says_nan_and_does_not_raise(tokenizer):
+    from rt_embedding.contrastive import ContrastiveObjective
+    from rt_embedding.pairs import toy_paraphrases
+    t = SentencePieceTokenizer(tokenizer)
+    model = EmbeddingModel(len(t), 8, 16, 16, n_layers=1, n_heads=2, tokenizer=t).eval()
+    objective = ContrastiveObjective(toy_paraphrases()[:200], t, 16, 16)
+    assert math.isfinite(objective.evaluate(model)['val_loss'])
+    with torch.no_grad(): model.projection.weight[0, 0] = math.nan
+    assert math.isnan(objective.evaluate(model)['val_loss'])
