@@ -10,7 +10,7 @@ import hashlib, json, shlex, time
 from pathlib import Path
 import numpy as np
 import torch
-from .commands import InputError, atomic_file, atomic_folder, command, require, sha256_file
+from .commands import InputError, atomic_file, atomic_folder, command, read_json, require, sha256_file
 from .contrastive import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards, train_validation_split
@@ -170,8 +170,8 @@ def _plan(run, settings):
     "The plan of an earlier run in this folder, if it had the same settings."
     path = run/'plan.json'
     if not path.exists(): return dict(settings=settings, steps={})
-    try: plan = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as e: raise InputError(f'{path} cannot be read ({e}): remove {run} or choose another --output') from e
+    try: plan = dict(settings={}, steps={}) | read_json(path)
+    except InputError as e: raise InputError(f'{e}: remove {run} or choose another --output') from e
     for k, v in settings.items():
         if k == 'text' and plan['settings'].get(k) != v: raise InputError(f"{run} holds a run with another text in {settings['corpus']}: choose another --output, or remove it")
         if plan['settings'].get(k) != v:

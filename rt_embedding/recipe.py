@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from fastcore.script import Param
 from loguru import logger as log
-from .commands import InputError, atomic_file, command, require, sha256_file
+from .commands import InputError, atomic_file, command, read_json, require, sha256_file
 from .contrastive import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .corpus import build_shards
@@ -225,8 +225,8 @@ class _State:
         self.name = blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8).hexdigest()
         self.facts = dict(settings=settings, steps={})
         if not self.path.exists(): return self.keep()
-        try: self.facts = json.loads(self.path.read_text(encoding='utf-8'))
-        except ValueError as e: raise InputError(f'{self.path} cannot be read ({e}): remove {run} or choose another --output_dir') from e
+        try: self.facts = self.facts | dict(settings={}) | read_json(self.path)
+        except InputError as e: raise InputError(f'{e}: remove {run} or choose another --output_dir') from e
         for k, v in settings.items():
             if self.facts['settings'].get(k) != v:
                 raise InputError(f'{run} holds a run with other {k}: choose another --output_dir, or remove it')
