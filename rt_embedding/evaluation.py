@@ -115,8 +115,8 @@ def _top(scores, k):
     cosine = (size > .01) & (size < 2) | (size == 0)  # a row of these
     cosines, rounded = cosine.all(), np.round(scores, 6)
     if not cosines:  # as many digits of each score, so that a huge one does not blur the others
-        unit = np.exp2(np.ceil(np.log2(np.where(scores == 0, 1, np.abs(scores))))).astype(scores.dtype)
-        rounded = np.where(cosine, rounded, np.round(scores/unit, 6)*unit)
+        mantissa, exponent = np.frexp(scores)
+        rounded = np.where(cosine, rounded, np.ldexp(np.round(mantissa, 6), exponent))
     ids = np.argpartition(-rounded, k - 1, axis=1)[:, :k] if k < n else np.tile(np.arange(n), (len(rounded), 1))
     floor = np.take_along_axis(rounded, ids, 1).min(1, keepdims=True)
     for row in np.flatnonzero((rounded >= floor).sum(1) > k):  # a tie at the border: the lower numbers stay

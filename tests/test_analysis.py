@@ -37,7 +37,7 @@ def png_size(path):
 
 def report_of(folder, n=1, opened=1):
     "What a whole report holds, checked."
-    assert {p.name for p in folder.iterdir() if not p.name.startswith('.')} == {'analysis.json', 'analysis.md', 'analysis.html'} | pictures(n, opened)
+    assert {p.name for p in folder.iterdir()} - {'.DS_Store'} == {'analysis.json', 'analysis.md', 'analysis.html'} | pictures(n, opened)
     assert not [p for p in folder.parent.iterdir() if p.name.endswith(('.tmp', '.old'))]
     assert all(min(png_size(p)) > 200 for p in folder.glob('*.png'))
     text = (folder/'analysis.md').read_text(encoding='utf-8')

@@ -53,6 +53,13 @@ def test_a_killed_recipe_goes_on(files):
     facts = [json.loads((files/name/'results.json').read_text()) for name in ('whole', 'killed')]
     assert facts[0]['results'] == facts[1]['results'] and facts[0]['removed_sentences'] == facts[1]['removed_sentences'] == 2
 
+def test_another_text_of_the_same_size_is_noticed(files):
+    from rt_embedding.recipe import _named
+    path = files/'text.txt'
+    before = _named(path)
+    path.write_text(path.read_text().swapcase())
+    assert _named(path) != before
+
 @pytest.mark.parametrize('extra, words', [
     (['--steps', '1'], ['2 stages']), (['--preset', 'huge'], ['preset', 'laptop']), (['--minutes', '-1'], ['minutes']),
     (['--texts', 'none.txt'], ['none.txt']), (['--pairs', 'none.tsv'], ['none.tsv']), (['--sts', 'none.tsv'], ['none.tsv'])])
