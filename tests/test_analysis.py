@@ -194,7 +194,7 @@ def test_pairs_two_models_and_before_training(model, tmp_path):
 
 
 def test_bad_input_is_one_line_and_writes_nothing(model, tmp_path):
-    "A few of them as a user meets them; chapter 10d goes through all."
+    "A few of them as a user meets them; chapter 10e goes through all."
     (tmp_path/'few.txt').write_text('only one short sentence here\n'*30)
     (tmp_path/'latin.txt').write_bytes('four words are gut\nfünf wörter sind schön hier\n'.encode('latin-1'))
     (tmp_path/'mine').mkdir()
