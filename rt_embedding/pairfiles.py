@@ -150,6 +150,13 @@ def passage_sentences(
     yield from _sentences_of(now, unwrap)
     yield None
 
+# %% ../nbs/00i_pair_files.ipynb #bdd7612e
+def _running_text(path):
+    "Numbered lines of a file, unless it holds JSON."
+    kind, lines = sniff(path)
+    if kind == 'json': raise InputError(f"{path} holds JSON, not running text: use source='pairs' (or 'auto')")
+    return lines
+
 # %% ../nbs/00i_pair_files.ipynb #dd99d80e
 def adjacent_pairs(
     paths,          # text file, folder, glob, or a list of them; an empty line ends a passage
