@@ -115,3 +115,19 @@ def test_the_cell_for_colab_installs_there_and_does_nothing_elsewhere(monkeypatc
     (command, how), folder = ran
     assert how['check'] and f"git clone -q --depth 1 {check.REPOSITORY} " in command and '[colab]"' in command and folder == '/content/rt_embedding/nbs'
     assert 'colab_requirements' in check.SETTINGS
+
+
+def test_no_name_has_two_meanings():
+    assert list(check.name_problems(ROOT/'rt_embedding')) == []
+
+
+def test_a_name_with_two_meanings_is_found(tmp_path):
+    "As in a module that two ideas shared: the second regular expression replaced the first, and docstrings lost words."
+    (tmp_path/'a.py').write_text("import re\n_hole = re.compile('x')\ndef read(text): return _hole.sub('', text)\n_hole = re.compile('y')\n"
+                                 "@patch\ndef save(self:A): pass\n@patch\ndef save(self:B): pass\n")
+    (tmp_path/'b.py').write_text("from a import read\nLIMIT, other = 1, 2\n")
+    (tmp_path/'c.py').write_text("LIMIT = 2\nfrom b import other\ndef other(): pass\n")
+    assert list(check.name_problems(tmp_path)) == [
+        'a.py: _hole is bound in lines 2 and 4',
+        'c.py: other is bound in lines 2 and 3',
+        'LIMIT is defined by b and c', 'other is defined by b and c']
