@@ -25,7 +25,8 @@ from .distributed import gather, main_first, world
 from .encoder import EmbeddingModel
 from .mlm import MLMObjective, model_sizes
 from .negatives import mined_pairs
-from .pairs import PairTable, check_distinct, draw_batches, load_pairs, pack_texts, piece_size, split_pairs
+from .pairfiles import check_distinct, load_pairs
+from .pairs import PairTable, draw_batches, pack_texts, piece_size, split_pairs
 from .tokenizer import SentencePieceTokenizer
 from .tracking import tracker
 from .training import Objective, TrainingConfig, check_resume, checkpoints, choose_device, train
@@ -193,7 +194,7 @@ class ContrastiveObjective(Objective):
         self.context_window, self.chunk_size, self.widths = context_window, chunk_size, widths
         self.table = PairTable(sources, tokenizer)
         if not len(self.table): raise InputError('there is no pair to train on')
-        check_distinct(self.table.keys[self.table.pairs[:, :2]], 'the pairs')
+        check_distinct([p for of in sources.values() for p in of], 'the pairs')
         self.seed, self.one_source, self.batch_size = seed, one_source, batch_size
         self.train_rows, self.validation_rows = split_pairs(self.table, validation_split, seed)
         origin = self.table.origin[self.train_rows]

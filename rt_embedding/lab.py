@@ -35,7 +35,8 @@ from .evaluation import RetrievalData, STSData, collect_tasks, evaluate_retrieva
 from .linear import Linear, linear
 from .masking import MaskingStrategy
 from .mlm import MLMObjective
-from .pairs import TokenRows, load_pairs
+from .pairfiles import load_pairs
+from .pairs import TokenRows
 from .recipe import Unseen
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences

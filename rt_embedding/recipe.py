@@ -21,7 +21,7 @@ from .corpus import build_shards
 from .encoder import EmbeddingModel
 from .evaluation import RetrievalData, STSData, baseline_results, collect_tasks, results_table, task_results, text_fingerprint
 from .negatives import negated_pairs
-from .pairs import load_pairs
+from .pairfiles import load_pairs
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, sample_sentences
 from .training import TrainingConfig, seconds_per_step, train

@@ -21,7 +21,8 @@ from .encoder import EmbeddingModel
 from .evaluation import bootstrap_interval, load_encoder, mrr_at_k, noise_task, rank, words
 from .inside import attention_of, head_habits, plot_attention, plot_heads, plot_preference, position_preference
 from .page import MAP_SCRIPT, MAP_STYLE
-from .pairs import numbered_lines, read_pairs
+from .pairfiles import read_pairs
+from .pairs import numbered_lines
 from .text import expand_paths, read_sentences, split_sentences
 from .tokenizer import sample_sentences
 from .training import choose_device

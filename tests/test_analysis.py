@@ -5,8 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from conftest import paraphrases, run, sentences
-from test_commands import refused
+from helpers import paraphrases, refused, run, sentences
 from test_search import browser, errors  # noqa: F401 (a fixture)
 
 EVERY = 'similarities', 'map_pca', 'map_tsne', 'heatmap', 'truncation', 'lengths'  # pictures of every model
@@ -203,7 +202,7 @@ def test_bad_input_is_one_line_and_writes_nothing(model, tmp_path):
     for flags, contains in (
             (['--input', tmp_path/'few.txt'], ['few.txt', '5 are needed']), (['--input', tmp_path/'latin.txt'], ['latin.txt', '2']),
             (['--compare', tmp_path/'nowhere'], 'nowhere'), (['--texts', ' '], 'texts'), (['--output_dir', tmp_path/'mine'], 'notes.txt')):
-        refused('rt_analyse', *['--model', model, '--input', pairs, '--output_dir', out, *flags], contains=contains)
+        refused(run('rt_analyse', *['--model', model, '--input', pairs, '--output_dir', out, *flags]), *contains)
     assert not out.exists() and [p.name for p in (tmp_path/'mine').iterdir()] == ['notes.txt']
 
 
@@ -213,7 +212,7 @@ def test_a_model_of_nan_is_refused(model, tmp_path):
     shutil.copytree(model/'last', tmp_path/'sick')
     weights = load_file(tmp_path/'sick'/'model.safetensors')
     save_file({k: v*float('nan') for k, v in weights.items()}, tmp_path/'sick'/'model.safetensors', metadata={'format': 'pt'})
-    refused('rt_analyse', '--model', tmp_path/'sick', '--input', model.parent/'pairs.tsv', '--output_dir', tmp_path/'out', contains='NaN')
+    refused(run('rt_analyse', '--model', tmp_path/'sick', '--input', model.parent/'pairs.tsv', '--output_dir', tmp_path/'out'), 'NaN')
     assert not (tmp_path/'out').exists()
 
 
