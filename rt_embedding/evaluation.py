@@ -28,7 +28,7 @@ from .corpus import build_shards
 from .encoder import EmbeddingModel
 from .onnx import OnnxEncoder
 from .text import expand_paths, raw_lines, read_sentences, split_sentences
-from .training import choose_device
+from .distributed import choose_device
 
 # %% ../nbs/09b_evaluation.ipynb #8b35a151
 def _average_ranks(x):

@@ -42,7 +42,7 @@ from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, sample_sentences
-from .training import TrainingConfig, kept_memory, learning_rate_at, parameter_groups
+from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
 @dataclass(frozen=True)
@@ -502,7 +502,7 @@ def learn(
     rate:float,        # its peak
 )->float:              # mean loss of the last tenth, nats; not finite where the run failed
     "The loop of chapter 06g without checkpoints: a run of seconds begins again if it is killed."
-    how, losses = TrainingConfig(learning_rate=rate, warmup_share=.1), []
+    how, losses = TrainingConfig(learning_rate=rate, warmup_ratio=.1), []
     optimizers = OPTIMIZERS[config.optimizer](model.train(), how)
     for step, batch in enumerate(batches):
         for g in (g for o in optimizers for g in o.param_groups): g['lr'] = learning_rate_at(step, len(batches), how)*g['rate']
@@ -541,7 +541,7 @@ def run_once(
 )->dict:               # scores, operations, steps, seconds of a processor
     "One run: start, hidden words, pairs, judgement."
     started = time.process_time()
-    with torch.random.fork_rng(devices=[]), kept_memory():
+    with torch.random.fork_rng(devices=[]), retain_freed_memory():
         c, tok = config, data.tokenizer(config.vocab_size)
         torch.manual_seed(seed)
         model, spent, scores, steps, note = LabModel(c, tok), 0., {}, [], ''

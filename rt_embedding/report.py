@@ -25,7 +25,7 @@ from .pairfiles import read_pairs
 from .pairs import numbered_lines
 from .text import expand_paths, read_sentences, split_sentences
 from .tokenizer import sample_sentences
-from .training import choose_device
+from .distributed import choose_device
 
 # %% ../nbs/10e_report.ipynb #65a0bfea
 def _t95(freedom):
