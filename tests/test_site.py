@@ -131,3 +131,14 @@ def test_a_name_with_two_meanings_is_found(tmp_path):
         'a.py: _hole is bound in lines 2 and 4',
         'c.py: other is bound in lines 2 and 3',
         'LIMIT is defined by b and c', 'other is defined by b and c']
+
+
+def notebook(*cells): return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+
+
+def test_chapters_import_from_earlier_ones_only():
+    books = {'01_a.ipynb': notebook('#| default_exp a', '#| export\ndef f():\n    from rt_embedding.b import g'),
+             '01a_b.ipynb': notebook('#| default_exp b', 'from rt_embedding.a import f'),
+             '99_all.ipynb': notebook('from rt_embedding.b import g')}
+    assert list(check.order_problems(books)) == ['01_a.ipynb cell 1: imports from the later chapter 01a_b.ipynb']
+    assert list(check.order_problems({p.name: nbformat.read(p, 4) for p in (ROOT/'nbs').glob('*.ipynb')})) == []

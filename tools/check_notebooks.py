@@ -193,6 +193,23 @@ def map_problems(folder):
         for name in sorted(listed - names): yield f'{where}: {name} is no notebook'
 
 
+def module_of(nb):
+    "The module that a notebook exports, or None."
+    cells = (c for c in nb.cells if c.cell_type == 'code')
+    return next((m[1] for c in cells for m in [re.match(r'#\| *default_exp +(\w+)', c.source)] if m), None)
+
+
+def order_problems(notebooks):
+    "Chapters that import from a later one, at the top of a module or inside of a function. `notebooks`: file name -> notebook."
+    home = {module: name for name, nb in notebooks.items() if (module := module_of(nb))}
+    for name, nb in notebooks.items():
+        if module_of(nb) is None: continue  # pages around the chapters may look at all of them
+        for k, c in enumerate(nb.cells):
+            if c.cell_type != 'code': continue
+            for module in re.findall(r'^\s*(?:from|import) rt_embedding\.(\w+)', c.source, re.M):
+                if home.get(module, '') > name: yield f'{name} cell {k}: imports from the later chapter {home[module]}'
+
+
 def bound_names(source):
     "The names that the top level of a module binds, in order: (name, line, kind), where kind is 'import', 'method' (fastcore's @patch) or 'own'."
     for node in ast.parse(source).body:
@@ -226,7 +243,9 @@ def name_problems(package):
 
 if __name__ == '__main__':
     paths = sorted((root/'nbs').glob('*.ipynb'))
-    places = {p.name: anchors(nbformat.read(p, 4)) for p in paths}
-    found = [p for f in paths for p in problems(f, places)] + [*map_problems(root/'nbs'), *name_problems(root/'rt_embedding')]
+    notebooks = {p.name: nbformat.read(p, 4) for p in paths}
+    places = {name: anchors(nb) for name, nb in notebooks.items()}
+    found = [p for f in paths for p in problems(f, places)]
+    found += [*map_problems(root/'nbs'), *order_problems(notebooks), *name_problems(root/'rt_embedding')]
     print('\n'.join(found) or 'all notebooks are executed and complete')
     sys.exit(bool(found))
