@@ -19,7 +19,8 @@ from .contrastive import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .corpus import build_shards
 from .encoder import EmbeddingModel
-from .evaluation import RetrievalData, STSData, baseline_results, collect_tasks, results_table, task_results, text_fingerprint
+from .evaluation import baseline_results, results_table, task_results, text_fingerprint
+from .testsets import RetrievalData, STSData, collect_tasks
 from .negatives import negated_pairs
 from .pairfiles import load_pairs
 from .text import expand_paths, read_sentences
@@ -187,7 +188,7 @@ def train_recipe(
         rows += _scores(tasks, model, stage.name, seed)
     model.save_pretrained(run/'model')
     clock.say('scores', f'of {len(tasks)} test sets')
-    return _report(run, recipe, state.facts, clock.seconds, clock.cpu, rows + [r for data in tasks for r in baseline_results(data, 1000, 0)])
+    return _report(run, recipe, state.facts, clock.seconds, clock.cpu, rows + [r for data in tasks for r in baseline_results(data)])
 
 rt_recipe = command(train_recipe, 'rt_recipe')
 
@@ -262,7 +263,7 @@ def _fitting(seconds, model, objective, config): return max(20, int(seconds/(1.1
 def _scores(tasks, model, name, seed):
     "All measures on all sets; long texts are cut as in use."
     model.eval()
-    return [r for data in tasks for r in task_results(lambda t: model.encode(t, on_truncate='ignore', batch_size=128), data, name, 1000, 0)]
+    return [r for data in tasks for r in task_results(lambda t: model.encode(t, on_truncate='ignore', batch_size=128), data, name)]
 
 def _report(run, recipe, facts, seconds, cpu, rows):
     "Files that say what came out."
