@@ -28,7 +28,7 @@ from .measures import (
 from .onnx import OnnxEncoder
 from .testsets import LabelledData, RetrievalData, STSData, as_list, collect_tasks, pairs_data, read_rows
 from .text import expand_paths, read_sentences
-from .training import choose_device
+from .distributed import choose_device
 
 # %% ../nbs/09b_evaluation.ipynb #c5c87602
 @lru_cache(maxsize=50_000)
