@@ -18,7 +18,7 @@ from .analysis import (ABOUT, alignment, embedding_map, k_occurrence, layer_vect
     similarity_histogram, token_norms, truncation_curve, uniformity, verdicts, mean_cosine, effective_rank, first_component_share, hubness)
 from .commands import InputError, atomic_folder, command, require
 from .encoder import EmbeddingModel
-from .evaluation import load_encoder
+from .evaluate_command import load_encoder
 from .measures import Bootstrap, jackknife, mrr_at_k, rank, words
 from .testsets import noise_task
 from .inside import attention_of, head_habits, plot_attention, plot_heads, plot_preference, position_preference
