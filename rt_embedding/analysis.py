@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from .commands import InputError, require
 from .encoder import EmbeddingModel, _evaluating, masked_mean, pad_rows
-from .evaluation import COLORS, bootstrap_interval, mrr_at_k, rank, spearman
+from .evaluation import COLORS
+from .measures import Bootstrap, mrr_at_k, rank, spearman
 from .tokenizer import MASK_ID
 
 # %% ../nbs/10_embedding_analysis.ipynb #b728187b
@@ -405,7 +406,7 @@ def quality_by_length(
     group, out = np.searchsorted(np.quantile(lengths, np.arange(1, groups)/groups), lengths, side='left'), []
     for g in np.unique(group):
         mine, of = scores[group == g], lengths[group == g]
-        low, high = bootstrap_interval(mine, seed=seed) if len(mine) > 1 else (None, None)
+        low, high = Bootstrap(seed=seed).interval(mine) if len(mine) > 1 else (None, None)
         out.append(dict(shortest=int(of.min()), longest=int(of.max()), n=len(mine), mean=float(mine.mean()), low=low, high=high))
     return out
 

@@ -19,7 +19,8 @@ from .contrastive import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .corpus import build_shards
 from .encoder import EmbeddingModel
-from .evaluation import RetrievalData, STSData, baseline_results, collect_tasks, results_table, task_results, text_fingerprint
+from .evaluation import baseline_results, results_table, task_results, text_fingerprint
+from .testsets import RetrievalData, STSData, collect_tasks
 from .negatives import negated_pairs
 from .pairfiles import load_pairs
 from .text import expand_paths, read_sentences
@@ -37,8 +38,8 @@ class Stage:
     batch_size:int = 1024         # pairs a batch
     steps:int = 300               # optimiser steps; 0: what fits into the time that is left
     learning_rate:float = 1e-3    # peak of the schedule
-    table_rate:float = 1.0        # factor on the rate of the token table
-    pooling_rate:float = 20.0     # factor on the rate of the pooling weights
+    embedding_lr_scale:float = 1.0        # factor on the rate of the token table
+    pooling_lr_scale:float = 20.0     # factor on the rate of the pooling weights
     context_window:int = 0        # longer texts are cut in training; 0: where the model cuts
     chunk_size:int = 0            # GradCache: texts in memory at a time; 0: the whole batch
     runs:int = 1                  # of a bag: trainings from the same start, each with batches of its own, whose weights are averaged
@@ -62,7 +63,7 @@ class Recipe:
 
 # %% ../nbs/09c_recipe.ipynb #a0eae963
 RECIPES = {
-    'laptop': Recipe((Stage('bag', batch_size=2048, steps=500, table_rate=2., context_window=128, runs=2, keep=.2),)),
+    'laptop': Recipe((Stage('bag', batch_size=2048, steps=500, embedding_lr_scale=2., context_window=128, runs=2, keep=.2),)),
     'gpu': Recipe((Stage('bag', batch_size=4096, steps=300), Stage('blocks', 6, 2048, 0, 3e-4, context_window=128)),
                   minutes=10, vocab_size=30_000, hidden_dim=384, embedding_dim=384, n_heads=6, feedforward_dim=1536),
 }
@@ -175,7 +176,7 @@ def train_recipe(
             if k: model.load_state_dict(begun)
             objective = ContrastiveObjective(sources, tokenizer, stage.context_window or recipe.context_window, stage.batch_size, weights,
                                              one_source=True, validation_split=.01, chunk_size=stage.chunk_size, seed=seed + k)
-            config = TrainingConfig(learning_rate=stage.learning_rate, table_rate=stage.table_rate, pooling_rate=stage.pooling_rate, seed=seed + k, device=device)
+            config = TrainingConfig(learning_rate=stage.learning_rate, embedding_lr_scale=stage.embedding_lr_scale, pooling_lr_scale=stage.pooling_lr_scale, seed=seed + k, device=device)
             n = state.steps(stage, lambda: _fitting((60*recipe.minutes - clock.total() - 0.05*60*recipe.minutes)/stage.runs, model, objective, config))
             train(model, objective, replace(config, max_steps=n, eval_every=max(1, n//4), save_every=max(1, n//4)), run/(stage.name + (f'-{k + 1}' if k else '')),
                   run_config=dict(stage=stage.name, pairs=objective.fingerprint()), progress=None)
@@ -187,7 +188,7 @@ def train_recipe(
         rows += _scores(tasks, model, stage.name, seed)
     model.save_pretrained(run/'model')
     clock.say('scores', f'of {len(tasks)} test sets')
-    return _report(run, recipe, state.facts, clock.seconds, clock.cpu, rows + [r for data in tasks for r in baseline_results(data, 1000, 0)])
+    return _report(run, recipe, state.facts, clock.seconds, clock.cpu, rows + [r for data in tasks for r in baseline_results(data)])
 
 rt_recipe = command(train_recipe, 'rt_recipe')
 
@@ -262,7 +263,7 @@ def _fitting(seconds, model, objective, config): return max(20, int(seconds/(1.1
 def _scores(tasks, model, name, seed):
     "All measures on all sets; long texts are cut as in use."
     model.eval()
-    return [r for data in tasks for r in task_results(lambda t: model.encode(t, on_truncate='ignore', batch_size=128), data, name, 1000, 0)]
+    return [r for data in tasks for r in task_results(lambda t: model.encode(t, on_truncate='ignore', batch_size=128), data, name)]
 
 def _report(run, recipe, facts, seconds, cpu, rows):
     "Files that say what came out."
