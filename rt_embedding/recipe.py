@@ -25,7 +25,7 @@ from .testsets import RetrievalData, STSData, collect_tasks
 from .negatives import negated_pairs
 from .pairfiles import load_pairs
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, sample_sentences
+from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
 from .training import TrainingConfig, seconds_per_step, train
 
 # %% ../nbs/09d_recipe.ipynb #fd5619e5
@@ -244,7 +244,7 @@ class _State:
 
 def _tokenizer(path, texts, unseen, recipe, seed):
     if not path.exists():
-        sample, _ = sample_sentences(read_sentences(texts), recipe.tokenizer_sentences, seed)
+        sample, _ = reservoir_sample(read_sentences(texts), recipe.tokenizer_sentences, seed)
         model = learn_pieces(count_words(t for t in sample if t in unseen)[0], recipe.vocab_size, lower_case=True)
         SentencePieceTokenizer.from_bytes(model).save(path)
     return SentencePieceTokenizer(path)

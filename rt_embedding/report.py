@@ -25,7 +25,7 @@ from .page import content_policy, inline, render
 from .pairfiles import read_pairs
 from .pairs import numbered_lines
 from .text import expand_paths, read_sentences, split_sentences
-from .tokenizer import sample_sentences
+from .tokenizer import reservoir_sample
 from .distributed import choose_device
 
 # %% ../nbs/10e_report.ipynb #e5a8060e
@@ -175,11 +175,11 @@ def _read_texts(input, limit, seed):
     "Different texts drawn at random, and pairs that belong together: task -> [(text, partner)]. Reads text as a stream."
     start = next((line for _, line in numbered_lines(expand_paths(input, again=True)[0]) if line.strip()), '')
     if '\t' in start or start.lstrip()[:2] in ('{"', '["'):
-        tasks = {'pairs': _disjoint(sample_sentences(((a, b) for a, b, *_ in read_pairs(input)), limit, seed)[0])}
+        tasks = {'pairs': _disjoint(reservoir_sample(((a, b) for a, b, *_ in read_pairs(input)), limit, seed)[0])}
         texts = [t for pair in tasks['pairs'] for t in pair]
     else:
         sentences = (s for line in read_sentences(input) if not line.startswith('#') for s in split_sentences(line) if len(words(s)) > 3)
-        drawn, _ = sample_sentences(pairwise(chain(sentences, [None])), limit, seed)
+        drawn, _ = reservoir_sample(pairwise(chain(sentences, [None])), limit, seed)
         texts = list(dict.fromkeys(s for s, _ in drawn))
         tasks = {'sentence with noise': noise_task(texts, min(limit, MOST_PAIRS), seed), 'adjacent sentences': _disjoint(p for p in drawn if p[1])}
     tasks = {name: pairs[:MOST_PAIRS] for name, pairs in tasks.items() if len(pairs) >= 2}
