@@ -15,7 +15,7 @@ from typing import Callable, Sequence
 import numpy as np
 import torch
 from .commands import InputError, require
-from .encoder import EmbeddingModel, _evaluating, masked_mean, pad_rows
+from .encoder import EmbeddingModel, evaluating, masked_mean, pad_rows
 from .evaluation import COLORS
 from .measures import Bootstrap, mrr_at_k, rank, spearman
 from .tokenizer import MASK_ID
@@ -384,7 +384,7 @@ def layer_vectors(
     hooks = [m.register_forward_hook(keep(name)) for name, m in stations.items()]
     parts = {name: [] for name in (*stations, 'embedding')}
     try:
-        with _evaluating(model):
+        with evaluating(model):
             for k in range(0, len(rows), batch_size):
                 ids, mask = (None if t is None else t.to(model.device) for t in pad_rows(rows[k:k + batch_size], model.config.context_window))
                 parts['embedding'].append(model.embed(ids, mask).float().cpu())

@@ -43,7 +43,7 @@ from .recipe import Unseen
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, sample_sentences
+from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
 from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
@@ -430,16 +430,16 @@ def gather_material(
     tasks = collect_tasks(sts, retrieval) if sts or retrieval else []
     if corpus:
         unseen = Unseen(tasks)
-        found = [*dict.fromkeys(sample_sentences(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0])]
+        found = [*dict.fromkeys(reservoir_sample(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0])]
         files = expand_paths(pairs)
-        some = {p.name: sample_sentences(unseen.pairs([q[:2] for q in load_pairs(p, 'pairs')]), max(2, max_pairs//len(files)), 0)[0] for p in files}
+        some = {p.name: reservoir_sample(unseen.pairs([q[:2] for q in load_pairs(p, 'pairs')]), max(2, max_pairs//len(files)), 0)[0] for p in files}
         names = dict(corpus=[p.name for p in expand_paths(corpus)], pairs=list(some))
     else:
         objects = documented_objects([p for p in packages.split(',') if p] or None)
         learn, held = described_split(objects, 0.05, 0)
         unseen = Unseen([*tasks, pairs_data(description_task(held))])
-        found = sample_sentences(unseen.sentences(python_sentences(learn)), max_sentences, 0)[0]
-        some = {'python': sample_sentences(unseen.pairs(python_pairs(learn)), max_pairs, 0)[0]}
+        found = reservoir_sample(unseen.sentences(python_sentences(learn)), max_sentences, 0)[0]
+        some = {'python': reservoir_sample(unseen.pairs(python_pairs(learn)), max_pairs, 0)[0]}
         tasks, names = [*tasks, pairs_data(description_task(held), 'describe')], dict(corpus=['python'], pairs=['python'])
     order = [t for t in found if 5 < len(t.split()) < 15][:min(3000, len(found)//8)]   # short: they fit into any context
     if len(order) < 20: raise InputError(f'{len(found)} sentences, {len(order)} usable ones of 6 to 14 words: a lab needs at least 200, and 20 of that length')
