@@ -36,11 +36,11 @@ def save_pretrained(self:EmbeddingModel,
 )->Path:               # the folder
     "Write config.json, model.safetensors, tokenizer.model and the model card, whole or not at all."
     folder = Path(folder)
-    with atomic_folder(folder, overwrite=_is_model(folder) or not folder.exists(), keep=lambda name: name not in _MODEL_FILES) as tmp: self._write(tmp, card, license)
+    with atomic_folder(folder, overwrite=_is_model(folder) or not folder.exists(), keep=lambda name: name not in _MODEL_FILES) as tmp: self.write_files(tmp, card, license)
     return folder
 
 @patch
-def _write(self:EmbeddingModel, folder, card=None, license='', name='this/folder', also=ST_FILES):
+def write_files(self:EmbeddingModel, folder, card=None, license='', name='this/folder', also=ST_FILES):
     "Fill an existing folder; checkpoints add their own files to it."
     config = dict(format_version=FORMAT_VERSION, model_type='rt_embedding', **asdict(self.config))
     readme = model_card(self, card or {}, license, name)
@@ -159,5 +159,5 @@ def push_to_hub(self:EmbeddingModel,
 )->str:                   # the address of the commit
     "Publish the model; who may read it loads it with `from_pretrained(repo)`."
     with tempfile.TemporaryDirectory() as tmp:
-        self._write(Path(tmp), card, license, repo)
+        self.write_files(Path(tmp), card, license, repo)
         return upload(tmp, repo, private, message)
