@@ -7,16 +7,15 @@ __all__ = ['CHANGES', 'OPTIMIZERS', 'change', 'LabConfig', 'field_type', 'check_
            'NoPositions', 'without_positions', 'InputRotaryEmbedding', 'input_rotary_embedding', 'LearnedPositions',
            'learned_positions', 'mean_pooling', 'bos_pooling', 'max_pooling', 'AttentionPooling', 'attention_pooling',
            'PostNorm', 'post_norm', 'ActivationFeedForward', 'SwiGLU', 'replace_feedforward', 'with_relu',
-           'with_squared_relu', 'with_swiglu', 'untied', 'fixed_temperature', 'no_temperature', 'batch_flops',
-           'step_flops', 'spectral_init_flops', 'take_batches']
+           'with_squared_relu', 'with_swiglu', 'untied', 'fixed_temperature', 'no_temperature']
 
 # %% ../nbs/12_lab_models.ipynb #bfead252
-import itertools, math
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from .commands import InputError
 from .cooccurrence import check_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
@@ -78,6 +77,7 @@ def field_type(
     "The type of a field; of `int|None` it is `int`."
     return int if f.default is None else type(f.default)
 
+# %% ../nbs/12_lab_models.ipynb #7799b5fb
 def _check_types(config):
     "Refuse values of another type; a whole number may stand for a float."
     for f in fields(config):
@@ -119,7 +119,7 @@ def muon(
     model,                  # a `LabModel`
     config:TrainingConfig,  # learning rates and weight decay
 )->list:                    # optimizers
-    "Muon (Jordan et al. 2024) for the matrices of the blocks, AdamW for the rest; updates are scaled to the size of AdamW's."
+    "Muon (Jordan et al. 2024) for the matrices of the blocks, AdamW for the rest; updates are as large as AdamW's."
     matrices = [p for p in model.blocks.parameters() if p.dim() == 2 and p.requires_grad]
     theirs = {id(p) for p in matrices}
     rest = [g | dict(params=[p for p in g['params'] if id(p) not in theirs]) for g in parameter_groups(model, config)]
@@ -161,6 +161,7 @@ class NoPositions(nn.Module):
     def __init__(self): super().__init__()
     def forward(self, q, k): return q, k
 
+# %% ../nbs/12_lab_models.ipynb #ae91eb93
 @change('position', 'none')
 def without_positions(
     model,  # fresh, changed in place
@@ -181,6 +182,7 @@ class InputRotaryEmbedding(nn.Module):
         self.register_buffer('sin', sin, persistent=False)
     def forward(self, x): return rotate(x, self.cos[:x.shape[1]], self.sin[:x.shape[1]])
 
+# %% ../nbs/12_lab_models.ipynb #6b31374d
 @change('position', 'input_rope')
 def input_rotary_embedding(
     model,  # fresh, changed in place
@@ -200,6 +202,7 @@ class LearnedPositions(nn.Module):
         self.table = nn.Parameter(0.02*torch.randn(max_positions, dim))
     def forward(self, x): return x + self.table[:x.shape[1]]
 
+# %% ../nbs/12_lab_models.ipynb #db9432cc
 @change('position', 'learned')
 def learned_positions(
     model,  # fresh, changed in place
@@ -215,6 +218,7 @@ def mean_pooling(
 ):
     "The mean of the token vectors, all with the same weight."
 
+# %% ../nbs/12_lab_models.ipynb #37d81efa
 @change('pooling', 'bos')
 def bos_pooling(
     model,  # fresh, changed in place
@@ -222,6 +226,7 @@ def bos_pooling(
     "The vector of the first token, BOS, stands for the text."
     model.pooler = lambda hidden, mask: hidden[:, 0]
 
+# %% ../nbs/12_lab_models.ipynb #09c22dd2
 @change('pooling', 'max')
 def max_pooling(
     model,  # fresh, changed in place
@@ -234,7 +239,7 @@ def max_pooling(
 
 # %% ../nbs/12_lab_models.ipynb #5e914374
 class AttentionPooling(nn.Module):
-    "A mean whose weights depend on the token vectors: a softmax of their products with a learned query, equal at first."
+    "A mean with weights from the token vectors: a softmax of their products with a learned query, equal at first."
     def __init__(self,
         dim:int,  # D
     ):
@@ -245,6 +250,7 @@ class AttentionPooling(nn.Module):
         if mask is not None: scores = scores.masked_fill(~mask, -math.inf)
         return torch.einsum('bt,btd->bd', scores.softmax(-1), hidden)
 
+# %% ../nbs/12_lab_models.ipynb #5622368f
 @change('pooling', 'attention')
 def attention_pooling(
     model,  # fresh, changed in place
@@ -263,6 +269,7 @@ class PostNorm(EncoderBlock):
         x = self.norm1(x + self.attention(x, mask))
         return self.norm2(x + self.feedforward(x))
 
+# %% ../nbs/12_lab_models.ipynb #a59ddb12
 @change('norm', 'post')
 def post_norm(
     model,  # fresh, changed in place
@@ -284,7 +291,7 @@ class ActivationFeedForward(FeedForward):
 
 # %% ../nbs/12_lab_models.ipynb #0a6adc39
 class SwiGLU(FeedForward):
-    "Feed-forward with a gate: `silu(gate(x)) * up(x)`. Two thirds of the inner dimension, so it costs as much as the others."
+    "Feed-forward with a gate, `silu(gate(x)) * up(x)`; its inner dimension is two thirds, for the same cost."
     def __init__(self,
         hidden_dim:int,       # D
         feedforward_dim:int,  # inner dimension of a feed-forward without a gate
@@ -294,6 +301,7 @@ class SwiGLU(FeedForward):
         self.gate = Linear(hidden_dim, inner)
     def forward(self, x): return self.down(F.silu(self.gate(x))*self.up(x))
 
+# %% ../nbs/12_lab_models.ipynb #1aa7241f
 def replace_feedforward(
     model,         # fresh, changed in place
     make:Callable, # hidden_dim, feedforward_dim -> a layer
@@ -314,6 +322,7 @@ def with_relu(
     "ReLU in the feed-forward."
     replace_feedforward(model, lambda *sizes: ActivationFeedForward(*sizes, F.relu))
 
+# %% ../nbs/12_lab_models.ipynb #7e047ed9
 @change('activation', 'relu2')
 def with_squared_relu(
     model,  # fresh, changed in place
@@ -321,6 +330,7 @@ def with_squared_relu(
     "The square of ReLU in the feed-forward."
     replace_feedforward(model, lambda *sizes: ActivationFeedForward(*sizes, lambda x: F.relu(x).square()))
 
+# %% ../nbs/12_lab_models.ipynb #4d59a13c
 @change('activation', 'swiglu')
 def with_swiglu(
     model,  # fresh, changed in place
@@ -336,6 +346,7 @@ def untied(
     "Predict masked tokens with a matrix that is not the token table."
     model.untied_head = nn.Linear(model.config.hidden_dim, model.config.vocab_size, bias=False)
 
+# %% ../nbs/12_lab_models.ipynb #456a4d11
 @change('temperature', 'fixed')
 def fixed_temperature(
     model,  # fresh, changed in place
@@ -343,65 +354,10 @@ def fixed_temperature(
     "Keep the temperature at its first value."
     model.log_temperature.requires_grad_(False)
 
+# %% ../nbs/12_lab_models.ipynb #b64d0e0e
 @change('temperature', 'none')
 def no_temperature(
     model,  # fresh, changed in place
 ):
     "A temperature of 1 without gradient, which is what normalising after the division amounts to."
     model.log_temperature.requires_grad_(False).zero_()
-
-# %% ../nbs/12_lab_models.ipynb #ede4c928
-def batch_flops(
-    model,        # a `LabModel`
-    batch:dict,   # from `MLMObjective` or `ContrastiveObjective`
-)->float:         # floating-point operations of its matrix products, forward and backward
-    "The cost of one batch, padding included: 2 operations per weight and position, twice as many again backward."
-    c, mlm = model.config, 'inputs' in batch
-    weights = sum(p.numel() for p in model.blocks.parameters() if p.dim() == 2)
-    ids = [batch['inputs']] if mlm else [batch[f'token_ids_{k}'] for k in range(batch['n_pieces'])]
-    forward = 0
-    for x in ids:
-        attention = 2*c.n_layers*x.shape[1]*c.hidden_dim                   # per position: the scores, and the sums of values
-        forward += 2*x.numel()*(weights + attention)
-    if mlm: forward += 2*len(batch['chosen'])*c.vocab_size*c.hidden_dim
-    else:
-        texts, pairs = len(batch['place']), batch['n_pairs']
-        forward += 2*texts*c.hidden_dim*c.embedding_dim + 2*pairs*(texts - pairs)*c.embedding_dim
-    return 3.*forward
-
-# %% ../nbs/12_lab_models.ipynb #caa9b1e7
-def step_flops(
-    model,            # a `LabModel`
-    optimizer:str,    # a name in `OPTIMIZERS`
-)->float:             # operations of the optimizer's matrix products in a step
-    "Muon multiplies each matrix fifteen times per step; AdamW multiplies none."
-    if optimizer != 'muon': return 0.
-    shapes = [sorted(p.shape) for p in model.blocks.parameters() if p.dim() == 2]
-    return float(sum(5*(4*m*m*n + 2*m**3) for m, n in shapes))
-
-def spectral_init_flops(
-    vocab_size:int,  # V
-    dim:int,         # D
-)->float:            # operations of the products of `truncated_svd`
-    "The cost of a spectral initialisation."
-    return 8*2.*vocab_size**2*(min(dim, vocab_size) + 16)
-
-# %% ../nbs/12_lab_models.ipynb #0bedbce5
-def take_batches(
-    model,             # a `LabModel`
-    objective,         # makes batches
-    config:LabConfig,  # names the optimizer
-    flops:float,       # to be spent
-)->tuple:              # the batches, in order, and what they cost
-    "Take batches until the next one would cost more than is left."
-    batches, spent, n = [], 0., objective.n_batches(0)
-    for step in itertools.count():
-        batch = objective.batch(*divmod(step, n))
-        cost = batch_flops(model, batch) + step_flops(model, config.optimizer)
-        if spent + cost > flops: break
-        batches.append(batch)
-        spent += cost
-    if flops and not batches:
-        raise InputError(f'a budget of {flops/1e9:.3g} GFLOP does not pay for a single batch ({cost/1e9:.3g}): '
-                         'raise budget, or lower batch_size and mlm_tokens')
-    return batches, spent

@@ -22,17 +22,19 @@ from .commands import InputError, atomic_file
 from .contrastive import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .encoder import EmbeddingModel
-from .evaluation import RetrievalData, STSData, collect_tasks, evaluate_retrieval, evaluate_sts, pairs_data
+from .evaluation import evaluate_retrieval, evaluate_sts
+from .testsets import RetrievalData, STSData, collect_tasks, pairs_data
 from .lab_models import OPTIMIZERS, LabConfig, LabModel
 from .masking import MaskingStrategy
+from .measures import Bootstrap
 from .mlm import MLMObjective
 from .pairfiles import load_pairs
 from .pairs import TokenRows
 from .recipe import Unseen
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, sample_sentences
-from .training import TrainingConfig, kept_memory, learning_rate_at
+from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
+from .training import TrainingConfig, retain_freed_memory, learning_rate_at
 
 # %% ../nbs/12b_lab_runs.ipynb #ede4c928
 def batch_flops(
@@ -131,10 +133,10 @@ def word_order_probe(
 def _texts_of_files(corpus, pairs, tasks, max_sentences, max_pairs):
     "Sentences and pairs of the user's files, without those of the tests."
     unseen, files = Unseen(tasks), expand_paths(pairs)
-    found = sample_sentences(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0]
+    found = reservoir_sample(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0]
     def some(path):
         read = [p[:2] for p in load_pairs(path, 'pairs')]
-        return sample_sentences(unseen.pairs(read), max(2, max_pairs//len(files)), 0)[0]
+        return reservoir_sample(unseen.pairs(read), max(2, max_pairs//len(files)), 0)[0]
     chosen = {p.name: some(p) for p in files}
     return [*dict.fromkeys(found)], chosen, dict(corpus=[p.name for p in expand_paths(corpus)], pairs=list(chosen))
 
@@ -144,8 +146,8 @@ def _texts_of_python(packages, tasks, max_sentences, max_pairs):
     learned, held_out = described_split(documented_objects(packages or None), 0.05, 0)
     test = description_task(held_out)
     unseen = Unseen([*tasks, pairs_data(test)])
-    found = sample_sentences(unseen.sentences(python_sentences(learned)), max_sentences, 0)[0]
-    chosen = {'python': sample_sentences(unseen.pairs(python_pairs(learned)), max_pairs, 0)[0]}
+    found = reservoir_sample(unseen.sentences(python_sentences(learned)), max_sentences, 0)[0]
+    chosen = {'python': reservoir_sample(unseen.pairs(python_pairs(learned)), max_pairs, 0)[0]}
     return found, chosen, dict(corpus=['python'], pairs=['python']), pairs_data(test, 'describe')
 
 # %% ../nbs/12b_lab_runs.ipynb #dc91ef05
@@ -297,7 +299,7 @@ def train_on_batches(
     rate:float,        # peak of the learning rate
 )->float:              # mean loss of the last tenth, nats; not finite where the run failed
     "One pass over the batches, with warm-up and decay of the learning rate."
-    training, losses = TrainingConfig(learning_rate=rate, warmup_share=.1), []
+    training, losses = TrainingConfig(learning_rate=rate, warmup_ratio=.1), []
     optimizers = OPTIMIZERS[config.optimizer](model.train(), training)
     for step, batch in enumerate(batches):
         now = learning_rate_at(step, len(batches), training)
@@ -321,9 +323,10 @@ def evaluate_run(
     def encode(texts): return model.encode(texts, 128, False, on_truncate='ignore')
     scores = {}
     if data.sts and not only_order:
-        scores['similarity'] = float(np.mean([evaluate_sts(encode, t, 1)['value'] for t in data.sts]))
+        scores['similarity'] = float(np.mean([evaluate_sts(encode, t, Bootstrap(1))['value'] for t in data.sts]))
     if data.retrieval and not only_order:
-        scores['search'] = float(np.mean([evaluate_retrieval(encode, t, 1)['value'] for t in data.retrieval]))
+        found = [evaluate_retrieval(encode, t, Bootstrap(1))['value'] for t in data.retrieval]
+        scores['search'] = float(np.mean(found))
     return scores | dict(order=word_order_probe(encode, data.order))
 
 # %% ../nbs/12b_lab_runs.ipynb #21291458
@@ -352,7 +355,7 @@ def run_once(
 )->dict:               # scores, operations, steps, CPU seconds; `note` where it failed
     "One run: initialisation, MLM, contrastive training, scores."
     started = time.process_time()
-    with torch.random.fork_rng(devices=[]), kept_memory():
+    with torch.random.fork_rng(devices=[]), retain_freed_memory():
         torch.manual_seed(seed)
         model, counting = LabModel(config, data.tokenizer(config.vocab_size)), 0.
         if config.init == 'spectral':

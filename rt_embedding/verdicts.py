@@ -223,7 +223,7 @@ def report_text(
     n = max((r.get('comparisons', 0) for r in rows), default=0)
     return '\n'.join([*out, _LEGEND.format(n=n)]) + '\n'
 
-_LEGEND = '''Mean over seeds (mean difference to the first row ± half the interval that allows for all {n} comparisons: \
+_LEGEND = '''Mean over seeds (mean difference to the first row ± half the interval that allows for all {n} comparisons:
 the probability that any *better* or *worse* here is luck is about 5 %). *Perhaps*: outside its own interval of \
 95 %, inside that of all. A difference is taken over the seeds that both arms have, so with missing runs it is not \
 quite the difference of the means.'''
