@@ -29,7 +29,8 @@ from .pairfiles import check_distinct, load_pairs
 from .pairs import PairTable, draw_batches, pack_texts, piece_size, split_pairs
 from .tokenizer import SentencePieceTokenizer
 from .tracking import tracker
-from .training import Objective, TrainingConfig, check_resume, checkpoints, choose_device, train
+from .distributed import choose_device
+from .training import Objective, TrainingConfig, check_resume, checkpoints, train
 
 # %% ../nbs/08_contrastive_learning.ipynb #092e9c4a
 def info_nce(
@@ -240,7 +241,7 @@ class ContrastiveObjective(Objective):
     def tokens(self, batch): return batch['n_tokens']
     def positions(self, batch): return sum(ids.numel() for ids, _ in self._pieces(batch))
 
-    def _embed(self, model, batch): return model.embed_pieces(self._pieces(batch))
+    def _embed(self, model, batch): return model.embed_batches(self._pieces(batch))
 
     def _pieces(self, batch): return [(batch[f'token_ids_{k}'], batch[f'mask_{k}']) for k in range(batch['n_pieces'])]
 
@@ -396,7 +397,7 @@ def train_contrastive(
     learning_rate:float=5e-4,             # peak of the schedule
     weight_decay:float=0.01,              # AdamW
     epochs:int=1,                         # passes over the pairs
-    max_steps:int=0,                      # stop after so many steps; 0: epochs decide
+    max_steps:int=None,                    # stop after so many steps; 0: epochs decide
     temperature_init:float=0.05,          # where the learnable temperature starts; 0 keeps the model's
     start:str='spectral',                 # of a model from nothing: token vectors from counts of neighbours (spectral), or random
     corpus:Param('text to count in for a spectral start; without it: the texts of the pairs', str, nargs='+')=None,
@@ -415,13 +416,13 @@ def train_contrastive(
     validation_split:float=0.05,          # share of the pairs held out, at most 4096 pairs
     candidates:int=512,                   # held-out partners that compete in a validation
     gradient_accumulation_steps:int=1,    # batches that make one step; adds no negatives
-    warmup_share:float=0.05,              # share of the steps with a rising rate
+    warmup_ratio:float=0.05,              # share of the steps with a rising rate
     schedule:str='linear',                # linear, cosine or constant
     max_grad_norm:float=1.0,              # longer gradients are shortened; 0: off
-    table_rate:float=1.0,                 # factor on the rate of the token embedding
-    pooling_rate:float=1.0,               # factor on the rate of the pooling weights
-    eval_every:int=0,                     # steps between validations; 0: every epoch
-    save_every:int=0,                     # steps between checkpoints; 0: every epoch
+    embedding_lr_scale:float=1.0,                 # factor on the rate of the token embedding
+    pooling_lr_scale:float=1.0,               # factor on the rate of the pooling weights
+    eval_every:int=None,                   # steps between validations; 0: every epoch
+    save_every:int=None,                   # steps between checkpoints; 0: every epoch
     log_every:int=10,                     # steps between lines of metrics
     seed:int=42,                          # split, order, dropout, first weights
     resume:str='auto',                    # auto: go on with the run in output_dir; never: refuse if there is one
@@ -436,8 +437,8 @@ def train_contrastive(
     "Train embeddings on pairs of texts that belong together."
     config = TrainingConfig(
         learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, schedule=schedule,
-        gradient_accumulation_steps=gradient_accumulation_steps, warmup_share=warmup_share, max_grad_norm=max_grad_norm,
-        table_rate=table_rate, pooling_rate=pooling_rate, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
+        gradient_accumulation_steps=gradient_accumulation_steps, warmup_ratio=warmup_ratio, max_grad_norm=max_grad_norm,
+        embedding_lr_scale=embedding_lr_scale, pooling_lr_scale=pooling_lr_scale, eval_every=eval_every, save_every=save_every, log_every=log_every, seed=seed, device=device,
         precision=precision, compile=compile, shard=shard)
     check_start(start)
     check_resume(resume)
@@ -495,7 +496,7 @@ def _start(model, tokenizer, preset, context_window, embedding_dim, dropout, sta
     if not model:
         if not tokenizer: raise InputError('give --model (a checkpoint to start from), or --tokenizer to start from nothing')
         tok = SentencePieceTokenizer(tokenizer)
-        sizes = model_sizes(preset, context_window=context_window, embedding_dim=embedding_dim, dropout=dropout, hidden_dim=hidden_dim, n_heads=n_heads)
+        sizes = model_sizes(preset, context_window=context_window or None, embedding_dim=embedding_dim or None, dropout=dropout, hidden_dim=hidden_dim or None, n_heads=n_heads or None)
         if n_layers >= 0: sizes['n_layers'] = n_layers
         return EmbeddingModel(len(tok), tokenizer=tok, pooling='weighted_mean' if start == 'spectral' else 'mean', **sizes)
     changes = {k: v for k, v in dict(context_window=context_window, dropout=dropout).items() if v}

@@ -19,7 +19,8 @@ from helpers import sentences
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.commands import sha256_file
 from rt_embedding.corpus import BatchPlan, TokenShards, build_shards, make_batch
-from rt_embedding.evaluation import read_labelled, read_pairs as read_evaluation_pairs, read_retrieval, read_sts
+from rt_embedding.pairfiles import read_pairs as read_evaluation_pairs
+from rt_embedding.testsets import read_labelled, read_retrieval, read_sts
 from rt_embedding.logging import read_metrics
 from rt_embedding.pairfiles import load_pairs
 from rt_embedding.training import _check_same_run, _check_state, newest_checkpoint, read_optimizer, save_checkpoint

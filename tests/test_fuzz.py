@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from rt_embedding import EmbeddingModel, EncoderConfig, InputError
 from rt_embedding.commands import read_json
 from rt_embedding.encoder import parameter_count
-from rt_embedding.evaluation import read_labelled, read_retrieval, read_sts
+from rt_embedding.testsets import read_labelled, read_retrieval, read_sts
 from rt_embedding.pairfiles import load_pairs
 from rt_embedding.training import TrainingConfig
 
@@ -88,10 +88,10 @@ def test_a_configuration_is_sound_or_refused(fields):
 
 
 @quietly
-@given(st.dictionaries(st.sampled_from(['learning_rate', 'weight_decay', 'epochs', 'max_steps', 'warmup_share', 'max_grad_norm', 'beta1', 'seed', 'log_every']), st.integers(-3, 10**20) | st.floats()))
+@given(st.dictionaries(st.sampled_from(['learning_rate', 'weight_decay', 'epochs', 'max_steps', 'warmup_ratio', 'max_grad_norm', 'beta1', 'seed', 'log_every']), st.integers(-3, 10**20) | st.floats()))
 def test_training_settings_are_sound_or_refused(fields):
     ok, c = accepts(lambda: TrainingConfig(**fields))
-    if ok: assert c.learning_rate > 0 and math.isfinite(c.learning_rate) and 0 <= c.warmup_share < 1 and c.seed >= 0
+    if ok: assert c.learning_rate > 0 and math.isfinite(c.learning_rate) and 0 <= c.warmup_ratio < 1 and c.seed >= 0
 
 
 @pytest.fixture(scope='module')
