@@ -9,7 +9,8 @@ run:      ## run every notebook from top to bottom and store its outputs
 	python tools/run_notebooks.py
 readme:   ## README.md and the picture in it, from nbs/index.ipynb
 	python tools/make_readme.py
-check:    ## what the notebooks lack: outputs, links, alternative texts, answers
+check:    ## lint; what the notebooks lack: outputs, links, alternative texts, answers
+	ruff check
 	python tools/check_notebooks.py
 prepare:  ## before a commit: export, clean, README, check
 	nbdev_export && nbdev_clean && python tools/make_readme.py && python tools/check_notebooks.py

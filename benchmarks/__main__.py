@@ -38,7 +38,7 @@ from rt_embedding.mlm import MLMObjective
 from rt_embedding.sources import documented_objects, python_sentences
 from rt_embedding.text import read_sentences
 from rt_embedding.tokenizer import BOS_ID, EOS_ID, SentencePieceTokenizer, train_tokenizer
-from rt_embedding.training import kept_memory
+from rt_embedding.training import retain_freed_memory
 from turns import in_turns
 
 D, L, H, FF = peers.D, peers.L, peers.H, peers.FF
@@ -188,7 +188,7 @@ def precision(texts, tokenizer, a):
                 objective = MLMObjective(data, a.vocab_size, np.arange(n - 1000), np.arange(n - 1000, n), 2*a.batch_size, 16, seed=seed)
                 step = trainer(model, objective, bf16=name == 'bf16', warmup=steps//6)
                 products = Bf16Products() if name == 'bf16' and not has_bf16() else None
-                with kept_memory(), products or nullcontext():
+                with retain_freed_memory(), products or nullcontext():
                     for _ in range(steps): step()
                 row['validation_loss'][name] = round(objective.evaluate(model.eval())['val_loss'], 4)
             row['products'] = 'of the processor' if products is None else f'{products.products//steps} a step worked out in 32 bits and rounded'

@@ -12,7 +12,7 @@ from rt_embedding.corpus import BatchPlan
 from rt_embedding.masking import IGNORE
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.onnx import OnnxEncoder, export_onnx
-from rt_embedding.training import TrainingConfig, kept_memory, parameter_groups
+from rt_embedding.training import TrainingConfig, retain_freed_memory, parameter_groups
 
 
 class Rows:
@@ -83,7 +83,7 @@ def training_step(keep=True, onednn=True, **given):
     rt_embedding.linear.ONEDNN &= onednn
     step = make_trainer(**given)
     if keep:
-        training_step.memory = kept_memory()  # a name, or it would be closed at once
+        training_step.memory = retain_freed_memory()  # a name, or it would be closed at once
         training_step.memory.__enter__()
     return step
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from .commands import InputError, atomic_file, command, sha256_file
 from .encoder import EmbeddingModel, find_model, save_vectors
 from .text import expand_paths, raw_lines, read_sentences
-from .training import choose_device
+from .distributed import choose_device
 
 # %% ../nbs/05b_many_files.ipynb #c2c20a9e
 def plan_files(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['POOLINGS', 'LARGEST', 'PRESETS', 'FORMAT_VERSION', 'MIN_TEMPERATURE', 'MAX_TEMPERATURE', 'ST_FILES', 'EncoderConfig',
-           'parameter_count', 'FeedForward', 'EncoderBlock', 'masked_mean', 'EmbeddingModel', 'pad_rows', 'model_card',
-           'find_model', 'save_vectors']
+           'parameter_count', 'FeedForward', 'EncoderBlock', 'masked_mean', 'EmbeddingModel', 'pad_rows', 'evaluating',
+           'model_card', 'find_model', 'save_vectors']
 
 # %% ../nbs/04_encoder.ipynb #262adf08
 import asyncio, json, math, os, re, tempfile, threading
@@ -290,7 +290,7 @@ def grow(self:EmbeddingModel,
 
 # %% ../nbs/04_encoder.ipynb #297c74d7
 @patch
-def embed_pieces(self:EmbeddingModel,
+def embed_batches(self:EmbeddingModel,
     pieces:list,    # of (`(B,T)` int64 ids, `(B,T)` bool mask or None), padded apart
 )->Tensor:          # `(N,E)` unit vectors of all rows, in the order of the pieces
     "What `embed` gives for each piece; every distinct token is looked up once for all of them."
@@ -406,7 +406,7 @@ def _encode_rows(self:EmbeddingModel, rows, batch_size, width, precision='fp32')
     "Rows of ids to vectors: sorted by length, so that a batch pads little."
     out = np.empty((len(rows), width), np.float32)
     order = np.argsort([len(r) for r in rows], kind='stable')
-    with _evaluating(self), torch.inference_mode(), autocast(self.device, precision, self.config.hidden_dim*bool(self.blocks)):
+    with evaluating(self), torch.inference_mode(), autocast(self.device, precision, self.config.hidden_dim*bool(self.blocks)):
         for k in range(0, len(rows), batch_size):
             part = order[k:k + batch_size]
             ids, mask = pad_rows([rows[i] for i in part], self.config.context_window)
@@ -418,7 +418,7 @@ def _encode_rows(self:EmbeddingModel, rows, batch_size, width, precision='fp32')
 _mode_lock = threading.Lock()
 
 @contextmanager
-def _evaluating(model):
+def evaluating(model):
     "Dropout off while any thread encodes: the first one in switches, the last one out restores the mode of each part."
     with _mode_lock:
         training = [m for m in model.modules() if m.training]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fastcore.meta import delegates
 from fastcore.script import Param
 from torch import Tensor
 from torch.autograd import Function
@@ -19,13 +20,13 @@ from torch.autograd.function import once_differentiable
 from .commands import InputError, command
 from .cooccurrence import check_start, spectral_start
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
-from .distributed import main_first, world
+from .distributed import choose_device, main_first, world
 from .encoder import PRESETS, EmbeddingModel
 from .linear import linear
 from .masking import IGNORE, MaskingStrategy, batch_generator, mask_tokens
 from .tokenizer import SentencePieceTokenizer
 from .tracking import tracker
-from .training import Objective, TrainingConfig, check_resume, checkpoints, choose_device, train
+from .training import Objective, TrainingConfig, check_resume, checkpoints, seeded, to_device, train, training_flags
 
 # %% ../nbs/07_mlm_training.ipynb #95e44c61
 class TableGradient:
@@ -103,12 +104,12 @@ class MLMObjective(Objective):
         context_window:int=16,           # tokens, BOS and EOS counted
         strategy:MaskingStrategy=MaskingStrategy(),  # how much is hidden, and how
         seed:int=42,                     # decides order and masks
-        max_tokens:int=0,                # batches of so many tokens, padding counted, instead of batch_size rows; 0: off
+        max_tokens:int|None=None,        # tokens per batch, padding included, instead of batch_size rows
         validation_batches:int=50,       # at most so many batches a validation
     ):
         self.shards, self.vocab_size, self.context_window = shards, vocab_size, context_window
         self.strategy, self.seed, self.rows, self.validation_rows = strategy, seed, train_rows, validation_rows
-        plan = lambda rows, shuffle: BatchPlan(shards.lengths[rows], batch_size, context_window, seed, max_tokens or None, shuffle)
+        plan = lambda rows, shuffle: BatchPlan(shards.lengths[rows], batch_size, context_window, seed, max_tokens, shuffle)
         self.plan, self.validation_plan = plan(train_rows, True), plan(validation_rows, True)
         self.validation_batches = min(validation_batches, self.validation_plan.n_batches)
 
@@ -146,7 +147,7 @@ class MLMObjective(Objective):
         for i in range(self.validation_batches):  # the same rows under the same masks every time
             rows = self.validation_rows[self.validation_plan.rows(0, i)]
             b = self._make(rows, batch_generator(self.seed + 1, 0, i))
-            b = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in b.items()}
+            b = to_device(b, model.device)
             logits = self._logits(model, b).float()
             loss += float(F.cross_entropy(logits, b['targets'], reduction='sum'))
             hits += int((logits.argmax(-1) == b['targets']).sum())
@@ -165,74 +166,58 @@ def _cut(inputs, labels, mask, start, stop):
 # %% ../nbs/07_mlm_training.ipynb #68dc85aa
 def model_sizes(
     preset:str,  # 'tiny', 'small' or 'base'
-    **given,     # fields of EncoderConfig; 0 leaves the preset's value
+    **given,     # fields of EncoderConfig; None leaves the preset's value
 )->dict:         # keyword arguments for EmbeddingModel
-    "The sizes of a preset, overruled by what was given."
+    "The sizes of a preset, overruled by those that are given."
     if preset not in PRESETS: raise InputError(f'preset must be one of {", ".join(PRESETS)}, got {preset!r}')
-    return {**PRESETS[preset], **{k: v for k, v in given.items() if v}}
+    return {**PRESETS[preset], **{k: v for k, v in given.items() if v is not None}}
 
 # %% ../nbs/07_mlm_training.ipynb #36fc4d56
+@delegates(training_flags)
 def train_mlm(
     tokenizer:str='models/tokenizer.model',   # from rt_train_tokenizer
-    corpus:Param('text file(s), folder or glob, one sentence a line', str, nargs='+')='data/corpus.txt',
+    corpus:Param('text file(s), folder or glob, one sentence per line', str, nargs='+')='data/corpus.txt',
     output_dir:str='models/mlm',              # the run folder: checkpoints/, best/, last/, logs/
-    batch_size:int=32,                        # sentences a batch
-    learning_rate:float=5e-4,                 # peak of the schedule
-    weight_decay:float=0.01,                  # AdamW
-    epochs:int=5,                             # passes over the corpus
-    gradient_accumulation_steps:int=1,        # batches that make one optimiser step
-    validation_split:float=0.1,               # share of the sentences kept for validation
-    mask_prob:float=0.15,                     # share of the tokens that are chosen
-    preset:str='base',                        # tiny, small or base: the sizes below that are 0
-    context_window:int=0,                     # tokens, BOS and EOS counted; 0: from the preset
-    embedding_dim:int=0,                      # width of an embedding; 0: from the preset
-    hidden_dim:int=0,                         # width of the transformer; 0: from the preset
-    n_layers:int=0,                           # blocks; 0: from the preset
-    n_heads:int=0,                            # heads; 0: from the preset
-    dropout:float=0.0,                        # share of activations dropped
-    max_tokens:int=0,                         # tokens a batch, padding counted, instead of batch_size; 0: off
-    max_steps:int=0,                          # stop after so many steps; 0: epochs decide
-    warmup_share:float=0.05,                  # share of the steps with a rising rate
-    schedule:str='linear',                    # linear, cosine or constant
-    max_grad_norm:float=1.0,                  # longer gradients are shortened; 0: off
-    eval_every:int=0,                         # steps between validations; 0: every epoch
-    save_every:int=0,                         # steps between checkpoints; 0: every epoch
-    log_every:int=10,                         # steps between lines of metrics
-    seed:int=42,                              # order, masks, first weights
+    batch_size:int=32,                        # sentences per batch
+    validation_split:float=0.1,               # fraction of the sentences kept for validation
+    mask_prob:float=0.15,                     # fraction of the tokens that are chosen
+    preset:str='base',                        # tiny, small or base: the sizes that are not given
+    context_window:int=None,                  # tokens per sentence, BOS and EOS included; not given: from the preset
+    embedding_dim:int=None,                   # dimension of an embedding; not given: from the preset
+    hidden_dim:int=None,                      # hidden size of the transformer; not given: from the preset
+    n_layers:int=None,                        # blocks; not given: from the preset
+    n_heads:int=None,                         # attention heads; not given: from the preset
+    dropout:float=0.0,                        # fraction of activations dropped
+    max_tokens:int=None,                      # tokens per batch, padding included, instead of batch_size
+    init:str='random',                        # of the token embeddings: random, or spectral (from co-occurrence counts)
+    shards:str=None,                          # folder of the tokenized corpus; not given: <output_dir>/shards
     resume:str='auto',                        # auto: go on with the run in output_dir; never: refuse if there is one
-    device:str='auto',                        # auto, cpu, cuda, mps
-    precision:str='auto',                     # auto, fp32, bf16
-    compile:bool=False,                       # torch.compile the blocks: for long runs
-    shard:bool=False,                         # started by torchrun: each process keeps a part of the blocks (FSDP)
-    start:str='random',                       # token vectors begin random, or as counts of neighbours (spectral)
-    tensorboard:bool=False,                   # also write the figures to <output_dir>/tensorboard
-    shards:str='',                            # folder of the tokenised corpus; '': <output_dir>/shards
+    tensorboard:bool=False,                   # also write the metrics to <output_dir>/tensorboard
+    **kwargs,
 ):
     "Pre-train an encoder with masked language modelling."
     tok = SentencePieceTokenizer(tokenizer)
     sizes = model_sizes(preset, context_window=context_window, embedding_dim=embedding_dim, hidden_dim=hidden_dim,
                         n_layers=n_layers, n_heads=n_heads, dropout=dropout)
-    config = TrainingConfig(learning_rate=learning_rate, weight_decay=weight_decay, epochs=epochs, max_steps=max_steps, warmup_share=warmup_share,
-        gradient_accumulation_steps=gradient_accumulation_steps, schedule=schedule, max_grad_norm=max_grad_norm, eval_every=eval_every,
-        save_every=save_every, log_every=log_every, seed=seed, device=device, precision=precision, compile=compile, shard=shard)
-    check_start(start)
+    config = TrainingConfig(**kwargs)
+    seed, main = config.seed, world(config.device).main
+    check_start(init)
     check_resume(resume)
-    choose_device(device)
+    choose_device(config.device)
     if not 0 < validation_split < 1: raise InputError(f'validation_split must lie between 0 and 1, got {validation_split}')
     strategy = MaskingStrategy(mask_prob=mask_prob)
-    torch.manual_seed(seed)
-    model = EmbeddingModel(len(tok), tokenizer=tok, is_masked_language=True, **sizes)
-    BatchPlan([1], batch_size, model.config.context_window, seed, max_tokens or None)  # complains, if at all, before anything is written
-    main, folder = world(device).main, shards or Path(output_dir)/'shards'
+    with seeded(seed): model = EmbeddingModel(len(tok), tokenizer=tok, is_masked_language=True, **sizes)
+    BatchPlan([1], batch_size, model.config.context_window, seed, max_tokens)  # complains, if at all, before anything is written
+    folder = shards or Path(output_dir)/'shards'
     data = main_first(lambda: build_shards(corpus, tok, folder), others=lambda: TokenShards(folder))
-    if start == 'spectral' and main_first(lambda: not checkpoints(output_dir)): main_first(lambda: spectral_start(model, data, seed=seed), others=lambda: None)
+    if init == 'spectral' and main_first(lambda: not checkpoints(output_dir)): main_first(lambda: spectral_start(model, data, seed=seed), others=lambda: None)
     rows, validation_rows = train_validation_split(len(data), validation_split, seed)
     objective = MLMObjective(data, len(tok), rows, validation_rows, batch_size, model.config.context_window, strategy, seed, max_tokens)
     if main: print(f'{len(rows):,} sentences to learn from, {len(validation_rows):,} to judge by; '
           f'{sum(p.numel() for p in model.parameters()):,} parameters; {objective.plan.padding_share(0):.1%} padding')
     result = train(model, objective, config, output_dir, resume,
                    dict(tokenizer_sha256=tok.sha256, n_sentences=len(data), n_tokens=data.n_tokens, batch_size=batch_size,
-                        max_tokens=max_tokens, validation_split=validation_split, masking=asdict(strategy), start=start),
+                        max_tokens=max_tokens, validation_split=validation_split, masking=asdict(strategy), init=init),
                    callback=tracker(output_dir, tensorboard))
     last = result['last']
     if last and main: print(f"validation loss {last['val_loss']:.3f} nats, perplexity {last['perplexity']:.1f}, masked accuracy {last['masked_accuracy']:.1%}; "

@@ -6,13 +6,13 @@
 __all__ = ['MOST_LINES', 'SOURCES', 'PairList', 'check_distinct', 'read_pairs', 'sniff', 'is_pair_file', 'passage_sentences',
            'adjacent_pairs', 'dropout_pairs', 'load_pairs']
 
-# %% ../nbs/00i_pair_files.ipynb #5b9d717f
+# %% ../nbs/00i_pair_files.ipynb #17132d42
 import json, re
 from collections import Counter
 from itertools import chain
 from .commands import InputError
-from .text import expand_paths, bare_suffix, split_sentences
-from .pairs import numbered_lines, text_hash
+from .overlap import text_hash, text_key
+from .text import bare_suffix, expand_paths, numbered_lines, split_sentences
 
 # %% ../nbs/00i_pair_files.ipynb #5e60a0dc
 _COLUMNS = (('anchor', 'query', 'question', 'text', 'sentence1', 'first'),       # names in JSON objects, by column
@@ -170,7 +170,6 @@ def adjacent_pairs(
 
 def _adjacent(lines):
     "The neighbours of one file. A sentence that only repeats the one before it makes no pair."
-    from rt_embedding.sources import text_key
     found, before = PairList(), None
     for sentence in passage_sentences(lines):
         if before is not None and sentence is not None:

@@ -15,7 +15,8 @@ from .contrastive import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards, train_validation_split
 from .encoder import PRESETS, EmbeddingModel
-from .evaluation import bm25_ranking, evaluate_pairs
+from .evaluation import evaluate_pairs
+from .measures import bm25_ranking
 from .logging import read_metrics
 from .mlm import MLMObjective
 from .search import SemanticIndex
@@ -149,7 +150,7 @@ def quickstart(
     mlm = MLMObjective(shards, len(tok), rows, validation_rows, 64, window, seed=seed, validation_batches=20)
     pairs = [tuple(p) for p in _rows(run/'material', 'pairs')]
     contrast = ContrastiveObjective(pairs, tok, window, batch_size, seed=seed)
-    config = TrainingConfig(learning_rate=learning_rate, table_rate=2., pooling_rate=20., seed=seed, device='cpu' if not torch.cuda.is_available() else 'auto')
+    config = TrainingConfig(learning_rate=learning_rate, embedding_lr_scale=2., pooling_lr_scale=20., seed=seed, device='cpu' if not torch.cuda.is_available() else 'auto')
     passes = max(20, PASSES*len(pairs)//batch_size)
     for name, net, objective, share, steps, most in (('MLM', transformer, mlm, MLM_SHARE, mlm_steps, 10**9), ('contrastive', model, contrast, 1, contrastive_steps, passes)):
         if name not in plan['steps']:

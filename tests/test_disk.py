@@ -3,24 +3,15 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from rt_embedding.training import checkpoints, newest_checkpoint, verify_checkpoint
 
-from conftest import ENV, SMALL, start, wait_for
+from helpers import ENV, SMALL, ended, refused, run, start, wait_for_steps
 
 if sys.platform == 'win32': pytest.skip('needs limits and permissions of Unix', allow_module_level=True)
 
 FLAGS = ['--max_steps', 100_000, '--log_every', 1, '--save_every', 2, '--batch_size', 4, *SMALL]
-
-
-def refused(process, *contains):
-    "Exit code 2 and one line that says it all."
-    _, err = process.communicate(timeout=120)
-    lines = [l for l in err.strip().splitlines() if l.startswith('rt_train_mlm: ')]
-    assert process.returncode == 2 and 'Traceback' not in err and len(lines) == 1, err
-    for c in contains: assert c in lines[0], (c, lines[0])
 
 
 LIMITED = """
@@ -43,7 +34,7 @@ for name in size:
     try: save_checkpoint(model, optimizer, dict(step=3), run)
     except OSError as e: print(Path(e.filename or '').name, e.errno)
     assert [verify_checkpoint(c)['step'] for c in checkpoints(run)] == [1, 2]
-    assert not list((run/'checkpoints').glob('.*'))   # nor is the torso left, which would keep the disk full
+    assert not list((run/'checkpoints').glob('.*'))   # nor is the unfinished file left, which would keep the disk full
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,)*2)
 save_checkpoint(model, optimizer, dict(step=3), run)   # with room again it goes on
 """
@@ -67,7 +58,7 @@ def test_a_full_disk(tokenizer, corpus, tmp_path):
     if shutil.which('mount') is None or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1536k', 'tmpfs', disk], capture_output=True).returncode:
         pytest.skip('only root may mount a small disk')
     try:
-        refused(start('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', disk/'run', *FLAGS), 'no space left', 'free some space',
+        refused(run('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', disk/'run', *FLAGS), 'no space left', 'free some space',
                 'the last good checkpoint is', 'step-')
         folder, state = newest_checkpoint(disk/'run', pytest.fail)
         assert state['step'] >= 2 and not [p for p in (disk/'run').rglob('.*') if p.suffix == '.tmp']
@@ -82,7 +73,7 @@ def test_a_read_only_folder(tokenizer, corpus, tmp_path):
         if shutil.which('mount') is None or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'ro', 'tmpfs', closed], capture_output=True).returncode: pytest.skip('cannot mount')
     else: closed.chmod(0o555)
     try:
-        refused(start('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', closed/'run', *FLAGS), 'closed',
+        refused(run('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', closed/'run', *FLAGS), 'closed',
                 *(['read-only', 'write elsewhere'] if root else ['permission denied', 'choose a place you may read and write']))
         assert not list(closed.iterdir())
     finally:
@@ -94,10 +85,10 @@ def test_a_read_only_folder(tokenizer, corpus, tmp_path):
 def test_the_folder_goes_away_under_the_run(tokenizer, corpus, tmp_path, how):
     folder = tmp_path/'run'
     p = start('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *FLAGS)
-    wait_for(p, folder, 5)
+    wait_for_steps(p, folder, 5)
     os.rename(folder, tmp_path/'elsewhere')  # at one moment; removing takes time, in which the run may put new files into it
     if how == 'removed': shutil.rmtree(tmp_path/'elsewhere')
-    refused(p, 'metrics.jsonl was removed or moved while the run was writing to it')
+    refused(ended(p), 'metrics.jsonl was removed or moved while the run was writing to it')
     assert not folder.exists()  # nothing is written to a place that was taken away
     if how == 'moved':
         for c in checkpoints(tmp_path/'elsewhere'): verify_checkpoint(c)

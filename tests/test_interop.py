@@ -2,11 +2,10 @@
 import os
 import signal
 import sys
-import time
 
 import numpy as np
 import pytest
-from conftest import SMALL, run, sentences, start
+from helpers import ENV, SMALL, run, sentences, start, wait_until
 
 from rt_embedding.bulk import read_manifest
 from rt_embedding.encoder import EmbeddingModel
@@ -51,14 +50,12 @@ def _alive(pid):
 def test_stopped_anywhere_it_goes_on_to_the_same_vectors(model, texts, tmp_path, how):
     folder = tmp_path/'v'
     p = start('rt_embed', '--model', model, '--input', texts, '--output', folder, '--workers', 2, '--batch_size', 1, start_new_session=True)
-    while p.poll() is None and not read_manifest(folder)[1]: time.sleep(.02)  # an array may be there a moment before its record
+    wait_until(lambda: read_manifest(folder)[1], p)  # an array may be there a moment before its record
     children = [int(c) for c in open(f'/proc/{p.pid}/task/{p.pid}/children').read().split()] if sys.platform == 'linux' else []
     p.send_signal(how)
     p.communicate(timeout=60)
     assert p.returncode == (130 if how == signal.SIGINT else -how)
-    deadline = time.monotonic() + 60
-    while any(map(_alive, children)) and time.monotonic() < deadline: time.sleep(.05)
-    assert not any(map(_alive, children)), 'orphans'
+    wait_until(lambda: not any(map(_alive, children)), seconds=60)  # no orphans
     before = read_manifest(folder)[1]
     assert 0 < len(before) < 6
     for name in before: assert np.load(folder/name).shape == (1500, 16)          # whole, or not there
@@ -66,7 +63,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_vectors(model, texts, tmp_path,
     assert code == 0, err
     assert not list(folder.rglob('*.tmp')) and len(read_manifest(folder)[1]) == 6
     m = EmbeddingModel.from_pretrained(model)
-    for i in range(6): np.testing.assert_allclose(np.load(folder/f'texts{texts.name[5:]}'/f'{i}.txt.npy'), m.encode(sentences(1500, i)), atol=1e-5)
+    for i in range(6): np.testing.assert_allclose(np.load(folder/texts.name/f'{i}.txt.npy'), m.encode(sentences(1500, i)), atol=1e-5)
 
 
 def test_commands_take_a_model_from_the_hub(model, texts, tmp_path, monkeypatch):
@@ -76,7 +73,6 @@ def test_commands_take_a_model_from_the_hub(model, texts, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     with practice_hub() as hub:
         EmbeddingModel.from_pretrained(model).push_to_hub('ada/toy')
-        from conftest import ENV
         for name in ('HF_HOME', 'HF_ENDPOINT', 'HF_TOKEN', 'HF_HUB_DISABLE_PROGRESS_BARS'): monkeypatch.setitem(ENV, name, os.environ[name])
         code, out, err = run('rt_embed', '--model', 'ada/toy', '--input', texts/'0.txt', '--output', tmp_path/'v.npy')
         assert code == 0, err

@@ -8,7 +8,7 @@ from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.logging import read_metrics
 from rt_embedding.training import Objective, TrainingConfig, checkpoints, train, verify_checkpoint
 
-from conftest import final, same
+from helpers import final, same
 
 
 class Task(Objective):

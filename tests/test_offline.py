@@ -2,7 +2,7 @@
 import subprocess
 import sys
 
-from conftest import ENV, sentences
+from helpers import ENV, sentences
 
 IMPORTING = """
 import importlib, os, pkgutil, sys

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from conftest import sentences
+from helpers import sentences
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ import shlex
 import shutil
 import signal
 import sys
-import time
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from filelock import FileLock
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.training import checkpoints, newest_checkpoint, save_checkpoint, verify_checkpoint
 
-from conftest import ENV, SMALL, final, run, same, sentences, start, wait_for
+from helpers import ENV, SMALL, final, refused, run, same, sentences, start, steps_logged, wait_for_steps, wait_until
 
 if sys.platform == 'win32': pytest.skip('needs signals', allow_module_level=True)
 
@@ -39,18 +38,13 @@ def uninterrupted(tokenizer, corpus, tmp_path_factory):
 
 
 def kill_and_resume(args, folder, seed, how=signal.SIGKILL, kills=3, name='rt_train_mlm'):
-    "Kill at moments spread over start, steps, evaluation and checkpoint writing; go on until the run ends."
+    "Kill after a random number of logged steps (test_kills.py has the places between them); go on until the run ends."
     rng, killed = random.Random(seed), 0
     for _ in range(60):
         p = start(name, *args)
         if killed < kills:
-            steps = rng.randrange(1, 24)  # wait until the log shows progress, then a little longer
-            end = time.time() + 120
-            while p.poll() is None and time.time() < end:
-                log = folder/'logs'/'metrics.jsonl'
-                if log.exists() and log.read_bytes().count(b'"train"') >= steps//2: break
-                time.sleep(0.005)
-            time.sleep(rng.random()*0.05)
+            records = rng.randrange(1, 24)//2
+            wait_until(lambda p=p, records=records: p.poll() is not None or steps_logged(folder) >= records)
             if p.poll() is None:
                 p.send_signal(how)
                 killed += 1
@@ -96,7 +90,7 @@ def test_two_threads_give_the_same_bits_again(tokenizer, corpus, tmp_path, name)
     for k in 'ab':
         if k == 'b':  # killed after some steps, and gone on
             p = start(name, *args(tmp_path/k), env=TWO)
-            wait_for(p, tmp_path/k, 3)
+            wait_for_steps(p, tmp_path/k, 3)
             p.kill()
             p.communicate()
         code, _, err = run(name, *args(tmp_path/k), env=TWO)
@@ -203,7 +197,7 @@ def test_a_signal_saves_and_names_the_line_that_goes_on(tokenizer, corpus, tmp_p
     folder = tmp_path/'a run'
     args = ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *LONG]
     p = start('rt_train_mlm', *args)
-    wait_for(p, folder)
+    wait_for_steps(p, folder)
     p.send_signal(how)
     _, err = p.communicate(timeout=120)
     assert p.returncode == 130 and 'Traceback' not in err, err
@@ -213,9 +207,7 @@ def test_a_signal_saves_and_names_the_line_that_goes_on(tokenizer, corpus, tmp_p
     assert f'step {step:,} of' in line and step >= 2
     if how == signal.SIGINT: return
     p = start('rt_train_mlm', *args)  # and it does go on from there
-    end, logs = time.time() + 120, folder/'logs'
-    while p.poll() is None and time.time() < end and not any(f'going on at step {step:,} ' in f.read_text() for f in logs.glob('*.log')): time.sleep(0.05)
-    assert p.poll() is None, p.communicate()[1]
+    wait_until(lambda: any(f'going on at step {step:,} ' in f.read_text() for f in (folder/'logs').glob('*.log')), p)
     p.kill()
     p.communicate()
 
@@ -233,13 +225,12 @@ sys.exit(mlm.rt_train_mlm(sys.argv[1:]))
 """
 
 
-def test_a_second_interrupt_stops_at_once_and_leaves_no_torso(tokenizer, corpus, tmp_path):
+def test_a_second_interrupt_stops_at_once_and_leaves_no_unfinished_file(tokenizer, corpus, tmp_path):
     import subprocess
-    from conftest import ENV
     folder = tmp_path/'run'
     p = subprocess.Popen([sys.executable, '-c', SLOW_SAVE, *map(str, ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *LONG])],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV)
-    wait_for(p, folder)
+    wait_for_steps(p, folder)
     p.send_signal(signal.SIGINT)
     while 'saving' not in p.stdout.readline(): pass  # the first one is being obeyed, which takes a minute here
     p.send_signal(signal.SIGINT)
@@ -252,9 +243,8 @@ def test_second_training_in_one_folder_is_refused_until_the_first_is_dead(tokeni
     folder = tmp_path/'run'
     args = ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *LONG]
     first = start('rt_train_mlm', *args)
-    wait_for(first, folder)
-    code, _, err = run('rt_train_mlm', *args)
-    assert code == 2 and 'in use' in err and 'Traceback' not in err
+    wait_for_steps(first, folder)
+    refused(run('rt_train_mlm', *args), 'in use')
     first.kill()
     first.communicate()
     with FileLock(folder/'.lock', timeout=0): pass  # the lock of the dead is nobody's

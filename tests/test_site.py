@@ -115,3 +115,30 @@ def test_the_cell_for_colab_installs_there_and_does_nothing_elsewhere(monkeypatc
     (command, how), folder = ran
     assert how['check'] and f"git clone -q --depth 1 {check.REPOSITORY} " in command and '[colab]"' in command and folder == '/content/rt_embedding/nbs'
     assert 'colab_requirements' in check.SETTINGS
+
+
+def test_no_name_has_two_meanings():
+    assert list(check.name_problems(ROOT/'rt_embedding')) == []
+
+
+def test_a_name_with_two_meanings_is_found(tmp_path):
+    "As in a module that two ideas shared: the second regular expression replaced the first, and docstrings lost words."
+    (tmp_path/'a.py').write_text("import re\n_hole = re.compile('x')\ndef read(text): return _hole.sub('', text)\n_hole = re.compile('y')\n"
+                                 "@patch\ndef save(self:A): pass\n@patch\ndef save(self:B): pass\n")
+    (tmp_path/'b.py').write_text("from a import read\nLIMIT, other = 1, 2\n")
+    (tmp_path/'c.py').write_text("LIMIT = 2\nfrom b import other\ndef other(): pass\n")
+    assert list(check.name_problems(tmp_path)) == [
+        'a.py: _hole is bound in lines 2 and 4',
+        'c.py: other is bound in lines 2 and 3',
+        'LIMIT is defined by b and c', 'other is defined by b and c']
+
+
+def notebook(*cells): return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+
+
+def test_chapters_import_from_earlier_ones_only():
+    books = {'01_a.ipynb': notebook('#| default_exp a', '#| export\ndef f():\n    from rt_embedding.b import g'),
+             '01a_b.ipynb': notebook('#| default_exp b', 'from rt_embedding.a import f'),
+             '99_all.ipynb': notebook('from rt_embedding.b import g')}
+    assert list(check.order_problems(books)) == ['01_a.ipynb cell 1: imports from the later chapter 01a_b.ipynb']
+    assert list(check.order_problems({p.name: nbformat.read(p, 4) for p in (ROOT/'nbs').glob('*.ipynb')})) == []

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from rt_embedding import EmbeddingModel, SentencePieceTokenizer
 
-from conftest import sentences
+from helpers import sentences
 
 SPECIAL = {0, 2, 3, 4}  # PAD, BOS, EOS, MASK; UNK is what unknown characters become
 

@@ -4,12 +4,10 @@ import io
 import json
 import random
 import signal
-import time
 
 import pytest
 
-from conftest import run, start
-from test_commands import refused
+from helpers import ENV, refused, run, start, wait_until
 
 pytest.importorskip('datasets', reason="the Wikipedia reader needs the extra `data`: pip install 'rt_embedding[data]'")
 pytest.importorskip('sentencex', reason="the Wikipedia reader needs the extra `data`: pip install 'rt_embedding[data]'")
@@ -71,17 +69,14 @@ def test_json_lines_give_the_same(dump, whole, tmp_path):
 def test_killed_twice_and_resumed_is_the_same_file(dump, whole, tmp_path, how):
     out, state = tmp_path/'c.txt', tmp_path/'c.txt.state'
     flags = ['wikipedia', '--files', *parquet(dump), '--output', out, '--dedup_mb', 2]
+    articles_read = lambda: json.loads(state.read_text())['counts']['articles'] if state.exists() else 0
     done = 0
     for _ in range(2):
         p = start('rt_corpus', *flags)
-        until = time.monotonic() + 120
-        while p.poll() is None and time.monotonic() < until:
-            try: now = json.loads(state.read_text())['counts']['articles']
-            except FileNotFoundError: now = 0
-            if now > done: break
-            time.sleep(0.005)
+        wait_until(lambda done=done: articles_read() > done, p)
         p.send_signal(how)
         _, err = p.communicate(timeout=60)
+        now = articles_read()
         assert p.returncode != 0 and not out.exists() and 0 < now < 6000, (p.returncode, now, err)
         if how == signal.SIGINT: assert p.returncode == 130 and 'goes on there' in err and 'Traceback' not in err, err
         done = now
@@ -115,9 +110,8 @@ def test_bad_input_is_one_line(dump, tmp_path):
 
 
 def test_without_network_it_says_so(tmp_path, monkeypatch):
-    from conftest import ENV
     monkeypatch.setitem(ENV, 'HF_HUB_OFFLINE', '1')
-    refused('rt_corpus', 'wikipedia', '--output', tmp_path/'c.txt', contains=['wikimedia/wikipedia', '--files'])
+    refused(run('rt_corpus', 'wikipedia', '--output', tmp_path/'c.txt'), 'wikimedia/wikipedia', '--files')
     assert not list(tmp_path.iterdir())
 
 
@@ -156,7 +150,6 @@ def test_memory_does_not_grow(tmp_path):
     import pyarrow.parquet as pq
     import subprocess
     import sys
-    from conftest import ENV
     code = '''
 import json, resource, sys
 from rt_embedding.sources import make_corpus

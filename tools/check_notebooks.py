@@ -3,9 +3,10 @@
 Committed executed, without errors or machine paths, small, with ids; pictures with alternative texts; links that lead somewhere; and a chapter
 has a title, a promise, a first cell for Colab, and exercises whose folded answers stand in a cell that runs. `pages_problems` looks at a folder of
 processed notebooks, the input of the site (tests/test_site.py does, chapter 17 explains it)."""
+import ast
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -192,9 +193,59 @@ def map_problems(folder):
         for name in sorted(listed - names): yield f'{where}: {name} is no notebook'
 
 
+def module_of(nb):
+    "The module that a notebook exports, or None."
+    cells = (c for c in nb.cells if c.cell_type == 'code')
+    return next((m[1] for c in cells for m in [re.match(r'#\| *default_exp +(\w+)', c.source)] if m), None)
+
+
+def order_problems(notebooks):
+    "Chapters that import from a later one, at the top of a module or inside of a function. `notebooks`: file name -> notebook."
+    home = {module: name for name, nb in notebooks.items() if (module := module_of(nb))}
+    for name, nb in notebooks.items():
+        if module_of(nb) is None: continue  # pages around the chapters may look at all of them
+        for k, c in enumerate(nb.cells):
+            if c.cell_type != 'code': continue
+            for module in re.findall(r'^\s*(?:from|import) rt_embedding\.(\w+)', c.source, re.M):
+                if home.get(module, '') > name: yield f'{name} cell {k}: imports from the later chapter {home[module]}'
+
+
+def bound_names(source):
+    "The names that the top level of a module binds, in order: (name, line, kind), where kind is 'import', 'method' (fastcore's @patch) or 'own'."
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            patched = any('patch' in ast.unparse(d).split('(')[0] for d in node.decorator_list)
+            yield node.name, node.lineno, 'method' if patched else 'own'
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for alias in node.names: yield alias.asname or alias.name.split('.')[0], node.lineno, 'import'
+        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                for part in ast.walk(target):
+                    if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store): yield part.id, node.lineno, 'own'
+
+
+def name_problems(package):
+    """Names that one module binds twice, and public names that two modules define: the later silently wins, in the module or where both are
+    imported. A notebook cannot notice, since its test of the first runs before the second. Methods added by @patch may share their names."""
+    owners = defaultdict(list)
+    for path in sorted(package.glob('*.py')):
+        if path.name in ('_modidx.py', '__init__.py'): continue
+        bound = defaultdict(list)
+        for name, line, kind in bound_names(path.read_text(encoding='utf-8')):
+            if not name.startswith('__'): bound[name].append((line, kind))
+        for name, places in bound.items():
+            if len(places) > 1 and any(kind == 'own' for _, kind in places):
+                yield f'{path.name}: {name} is bound in lines ' + ' and '.join(str(line) for line, _ in places)
+            if name[0] != '_' and any(kind == 'own' for _, kind in places): owners[name].append(path.stem)
+    for name, modules in owners.items():
+        if len(modules) > 1: yield f'{name} is defined by ' + ' and '.join(modules)
+
+
 if __name__ == '__main__':
     paths = sorted((root/'nbs').glob('*.ipynb'))
-    places = {p.name: anchors(nbformat.read(p, 4)) for p in paths}
-    found = [p for f in paths for p in problems(f, places)] + list(map_problems(root/'nbs'))
+    notebooks = {p.name: nbformat.read(p, 4) for p in paths}
+    places = {name: anchors(nb) for name, nb in notebooks.items()}
+    found = [p for f in paths for p in problems(f, places)]
+    found += [*map_problems(root/'nbs'), *order_problems(notebooks), *name_problems(root/'rt_embedding')]
     print('\n'.join(found) or 'all notebooks are executed and complete')
     sys.exit(bool(found))

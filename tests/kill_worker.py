@@ -1,18 +1,18 @@
-"""A process that trains and dies when it is told to. `python victim.py tokenizer corpus pairs` reads jobs from stdin, a JSON object a line,
+"""A process that trains and dies when it is told to. `python kill_worker.py tokenizer corpus pairs` reads jobs from stdin, a JSON object a line,
 forks a child for each, and answers with a line: how the child ended. Forking saves the two seconds that importing torch takes.
 
 A fault is [name, n]: the child kills itself with SIGKILL at the n-th time that it comes to that place. No exception handler, no `finally`, no
 flush runs after that, just as when the power fails."""
 import json
 import os
-import signal
 import shutil
+import signal
 import sys
 import time
 
 import torch
 import torch._dynamo  # for all children
-from rt_embedding import commands, contrastive, encoder, logging, mlm, training
+from rt_embedding import contrastive, encoder, logging, mlm, training
 
 
 def die(): os.kill(os.getpid(), signal.SIGKILL)
@@ -50,31 +50,29 @@ def in_epoch(owner, n):
     owner.batch = lambda self, epoch, index: die() if (epoch, index) == (n, 0) else real(self, epoch, index)
 
 
-def faults(objective):
-    "Places to die at: name -> function of n that prepares the death."
-    adam, log = torch.optim.AdamW, logging.TrainingLogger
-    return {
-        'step, after the backward pass': lambda n: at(torch.Tensor, 'backward', n, 'after'),
-        'step, before the update': lambda n: at(adam, 'step', n, 'before'),
-        'step, after the update': lambda n: at(adam, 'step', n, 'after'),
-        'between two epochs': lambda n: in_epoch(objective, n),
-        'validation, before': lambda n: at(objective, 'evaluate', n, 'before'),
-        'validation, after': lambda n: at(objective, 'evaluate', n, 'after'),
-        'best or last, before': lambda n: at(encoder.EmbeddingModel, 'save_pretrained', n, 'before'),
-        'best or last, after': lambda n: at(encoder.EmbeddingModel, 'save_pretrained', n, 'after'),
-        'log, half a line': lambda n: at(log, '_record', n, half_a_line),
-        'log, after a line': lambda n: at(log, '_record', n, 'after'),
-        'weights half written': lambda n: at(encoder, 'save_file', n, half_written),
-        'checkpoint, before': lambda n: at(training, 'save_checkpoint', n, 'before'),
-        'checkpoint, optimiser half written': lambda n: at(training, '_torch_save', n, half_written),
-        'checkpoint, before a checksum': lambda n: at(training, 'sha256_file', n, 'before'),
-        'checkpoint, after': lambda n: at(training, 'save_checkpoint', n, 'after'),
-        'folder renamed, before': lambda n: at(os, 'rename', n, 'before'),
-        'folder renamed, after': lambda n: at(os, 'rename', n, 'after'),
-        'file renamed, before': lambda n: at(os, 'replace', n, 'before'),
-        'file renamed, after': lambda n: at(os, 'replace', n, 'after'),
-        'old checkpoint half removed': lambda n: at(shutil, 'rmtree', n, half_removed),
-    }
+ADAM, LOG = torch.optim.AdamW, logging.TrainingLogger
+FAULTS = {  # place -> how often a run of either task comes there, at least, and a function of (objective, n) that prepares the death
+    'step, after the backward pass': (24, lambda o, n: at(torch.Tensor, 'backward', n, 'after')),
+    'step, before the update': (24, lambda o, n: at(ADAM, 'step', n, 'before')),
+    'step, after the update': (24, lambda o, n: at(ADAM, 'step', n, 'after')),
+    'between two epochs': (1, lambda o, n: in_epoch(o, n)),
+    'validation, before': (4, lambda o, n: at(o, 'evaluate', n, 'before')),
+    'validation, after': (4, lambda o, n: at(o, 'evaluate', n, 'after')),
+    'best or last, before': (4, lambda o, n: at(encoder.EmbeddingModel, 'save_pretrained', n, 'before')),
+    'best or last, after': (4, lambda o, n: at(encoder.EmbeddingModel, 'save_pretrained', n, 'after')),
+    'log, half a line': (22, lambda o, n: at(LOG, '_record', n, half_a_line)),
+    'log, after a line': (22, lambda o, n: at(LOG, '_record', n, 'after')),
+    'weights half written': (10, lambda o, n: at(encoder, 'save_file', n, half_written)),
+    'checkpoint, before': (6, lambda o, n: at(training, 'save_checkpoint', n, 'before')),
+    'checkpoint, optimiser half written': (6, lambda o, n: at(training, '_torch_save', n, half_written)),
+    'checkpoint, before a checksum': (36, lambda o, n: at(training, 'sha256_file', n, 'before')),
+    'checkpoint, after': (6, lambda o, n: at(training, 'save_checkpoint', n, 'after')),
+    'folder renamed, before': (10, lambda o, n: at(os, 'rename', n, 'before')),
+    'folder renamed, after': (10, lambda o, n: at(os, 'rename', n, 'after')),
+    'file renamed, before': (5, lambda o, n: at(os, 'replace', n, 'before')),
+    'file renamed, after': (5, lambda o, n: at(os, 'replace', n, 'after')),
+    'old checkpoint half removed': (4, lambda o, n: at(shutil, 'rmtree', n, half_removed)),
+}
 
 
 SIZES = dict(preset='tiny', hidden_dim=32, n_layers=1, n_heads=2, embedding_dim=16, context_window=16, dropout=0.1, device='cpu')
@@ -92,7 +90,7 @@ def child(job, files):
     os.dup2(out, 1)
     os.dup2(out, 2)
     torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))  # only here: threads of a parent do not survive a fork
-    if job.get('fault'): faults(OBJECTIVES[job['task']])[job['fault'][0]](job['fault'][1])
+    if job.get('fault'): FAULTS[job['fault'][0]][1](OBJECTIVES[job['task']], job['fault'][1])
     train(job['task'], job['folder'], *files)
 
 
@@ -100,7 +98,6 @@ def main(*files):
     torch.set_num_threads(1)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)]).step()  # loads what only the first step loads, for all children
     os.fsync = lambda fd: None  # a killed process leaves its pages to the kernel; only a power cut asks for more
-    print(json.dumps(list(faults(mlm.MLMObjective))), flush=True)
     for line in sys.stdin:
         job, start = json.loads(line), time.perf_counter()
         pid = os.fork()

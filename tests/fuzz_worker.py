@@ -1,4 +1,4 @@
-"""Feeds damaged files to a reader, many times, and says what came of it. `python mutate.py READERS FOLDER FIRST LAST` makes and reads the cases
+"""Feeds damaged files to a reader, many times, and says what came of it. `python fuzz_worker.py READERS FOLDER FIRST LAST` makes and reads the cases
 FIRST..LAST-1 of each reader (names joined by commas). Each case is a pure function of its number. A line on stdout goes before every case, so that whoever started us
 knows which one it was when we crash, or hang.
 
@@ -15,11 +15,12 @@ import traceback
 from pathlib import Path
 
 import torch
-from conftest import sentences
+from helpers import sentences
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.commands import sha256_file
 from rt_embedding.corpus import BatchPlan, TokenShards, build_shards, make_batch
-from rt_embedding.evaluation import read_labelled, read_pairs as read_evaluation_pairs, read_retrieval, read_sts
+from rt_embedding.pairfiles import read_pairs as read_evaluation_pairs
+from rt_embedding.testsets import read_labelled, read_retrieval, read_sts
 from rt_embedding.logging import read_metrics
 from rt_embedding.pairfiles import load_pairs
 from rt_embedding.training import _check_same_run, _check_state, newest_checkpoint, read_optimizer, save_checkpoint
@@ -110,7 +111,7 @@ def restore(original, work):
 
 class Reader:
     "What is read (`make` writes it into a folder), and how (`read`)."
-    def __init__(self, folder): self.original, self.work = Path(folder)/'original', Path(folder)/'work'
+    def __init__(self, folder, tokenizer): self.original, self.work, self.tokenizer = Path(folder)/'original', Path(folder)/'work', tokenizer
     def prepare(self):
         if not self.original.exists():
             self.original.mkdir(parents=True)
@@ -127,16 +128,16 @@ class Reader:
         self.read(self.work)
 
 
-def small_model():
+def small_model(path):
     torch.manual_seed(0)
-    tokenizer = SentencePieceTokenizer(Path(__file__).parent/TOKENIZER)
+    tokenizer = SentencePieceTokenizer(path)
     return EmbeddingModel(len(tokenizer), embedding_dim=8, hidden_dim=16, n_layers=1, n_heads=2, context_window=12, tokenizer=tokenizer)
 
 
 class Model(Reader):
     "A saved model: config.json, model.safetensors, tokenizer.model."
     def make(self, folder):
-        small_model().save_pretrained(folder/'model')
+        small_model(self.tokenizer).save_pretrained(folder/'model')
         (folder/'model'/'README.md').unlink()
     def after(self, draw, work):
         "A stranger writes a fitting fingerprint."
@@ -151,7 +152,7 @@ class Model(Reader):
 
 class Tokenizer(Reader):
     "A SentencePiece model alone, then text through it."
-    def make(self, folder): shutil.copy(TOKENIZER, folder/'tokenizer.model')
+    def make(self, folder): shutil.copy(self.tokenizer, folder/'tokenizer.model')
     def read(self, folder):
         tokenizer = SentencePieceTokenizer(folder/'tokenizer.model')
         rows = tokenizer.encode_batch(HARD)
@@ -163,7 +164,7 @@ class Tokenizer(Reader):
 class Checkpoint(Reader):
     "A checkpoint whose checksums fit, as only its writer, or a stranger, can make it; then one step of the optimiser."
     def make(self, folder):
-        model = small_model()
+        model = small_model(self.tokenizer)
         model.tokenizer = None
         optimizer = torch.optim.AdamW(model.parameters())
         sum(p.sum() for p in model.parameters()).backward()
@@ -187,7 +188,7 @@ class Checkpoint(Reader):
 
 class Shards(Reader):
     "Token shards, then every row of them in batches."
-    def make(self, folder): build_shards(iter(sentences(60)), SentencePieceTokenizer(TOKENIZER), folder/'shards', source='toy')
+    def make(self, folder): build_shards(iter(sentences(60)), SentencePieceTokenizer(self.tokenizer), folder/'shards', source='toy')
     def read(self, folder):
         shards = TokenShards(folder/'shards')
         for rows in BatchPlan(shards.lengths, 16, 12).batches(0):
@@ -255,11 +256,10 @@ def too_long(*_): raise TimeoutError('this case hangs')
 
 
 def main(names, folder, first, last):
-    global TOKENIZER
-    TOKENIZER = str(Path(folder)/'tokenizer.model')
+    tokenizer = Path(folder)/'tokenizer.model'
     torch.set_num_threads(1)
     for name in names.split(','):
-        reader, done = READERS[name](Path(folder)/name), dict(read=0, refused=0)
+        reader, done = READERS[name](Path(folder)/name, tokenizer), dict(read=0, refused=0)
         reader.prepare()
         if sys.platform == 'linux': resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))  # what asks for more memory gets a MemoryError
         signal.signal(signal.SIGALRM, too_long)
