@@ -15,7 +15,8 @@ from typing import Callable, Sequence
 import numpy as np
 import torch
 from .commands import InputError, require
-from .encoder import EmbeddingModel, evaluating, masked_mean, pad_rows
+from .encoder import EmbeddingModel, masked_mean
+from .encoding import evaluating, pad_rows
 from .evaluation import COLORS
 from .measures import Bootstrap, mrr_at_k, rank, spearman
 from .tokenizer import MASK_ID

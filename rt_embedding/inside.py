@@ -13,7 +13,8 @@ from typing import Sequence
 import numpy as np
 import torch
 from .commands import InputError, require
-from .encoder import EmbeddingModel, evaluating, pad_rows
+from .encoder import EmbeddingModel
+from .encoding import evaluating, pad_rows
 from .evaluation import COLORS
 from .rope import rope_tables, rotate
 

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from .commands import InputError, atomic_folder, command, require
-from .encoder import EmbeddingModel, evaluating, pad_rows
+from .encoder import EmbeddingModel
+from .encoding import evaluating, pad_rows
 from .tokenizer import SentencePieceTokenizer
 
 # %% ../nbs/08b_onnx.ipynb #56260953

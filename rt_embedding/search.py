@@ -20,7 +20,8 @@ from filelock import FileLock, Timeout
 from loguru import logger
 from tqdm import tqdm
 from .commands import InputError, atomic_folder, command, read_json, require
-from .encoder import EmbeddingModel, find_model
+from .encoder import EmbeddingModel
+from .saving import find_model
 from .measures import top_k, rank, words
 from .page import PageServer
 from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
