@@ -258,7 +258,3 @@ def os_reason(
     where = ' -> '.join(str(f) for f in (e.filename, e.filename2) if f)
     why = (e.strerror or str(e) or type(e).__name__).lower()
     return ': '.join(p for p in (where, why, REMEDIES.get(e.errno, '')) if p)
-
-def as_list(x):
-    from pathlib import Path
-    return [x] if isinstance(x, (str, Path)) else list(x)

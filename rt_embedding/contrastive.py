@@ -21,7 +21,7 @@ def info_nce(
     temperature=0.05,     # positive number or 0-dim tensor that divides the cosines
     hard_negatives:Tensor|None=None,   # `(M,E)` unit vectors; every anchor must reject all of them
     false_negatives:Tensor|None=None,  # `(B,B+M)` bool, True = does not count as a negative; see `false_negative_mask`
-    part:tuple|None=None,  # (first, last) row of the anchors of this process, if there are several; the mask has their rows
+    part:tuple|None=None,  # first and last of the anchors of this process, of several; the mask has their rows
 )->Tensor:                # `(B,)` loss of each pair (of this process) in nats, mean of both directions
     "Find the positive among the batch: symmetric InfoNCE (van den Oord et al. 2018, equation 4)."
     candidates = positives if hard_negatives is None else torch.cat([positives, hard_negatives])   # (B+M,E)
@@ -50,7 +50,7 @@ def false_negative_mask(
     positives:Tensor,        # `(B,)` of their positives
     hard_negatives:Tensor|None=None,  # `(M,)` of the hard negatives
     part:slice=slice(None),  # the anchors of this process
-)->Tensor:                   # `(B,B+M)` bool, True = this candidate must not count as a negative; a pair and itself: False
+)->Tensor:                   # `(B,B+M)` bool, True = does not count as a negative; a pair and itself: False
     "Mask of false negatives: candidates whose pair shares a text with the anchor's pair."
     a, p = anchors[part, None], positives[part, None]
     mask = (a == anchors) | (p == positives) | (a == positives) | (p == anchors)   # also chains: 1-2, 2-3
@@ -76,9 +76,9 @@ def positive_rank(
 def embedding_diagnostics(
     anchors:Tensor,    # `(B,E)` unit vectors, B at least 2
     positives:Tensor,  # `(B,E)` unit vectors, row i belongs to anchor i
-)->dict:               # alignment (0..4), uniformity (about -4..0), effective_rank (1..min(B,E)), mean_cosine of different texts (-1..1)
+)->dict:               # alignment 0..4, uniformity about -4..0, effective_rank 1..min(B,E), mean_cosine -1..1
     "Are the texts of a pair close, different texts apart, and all directions in use?"
-    a, p = anchors.float().cpu(), positives.float().cpu()                     # Apple's GPUs know neither pdist nor float64
+    a, p = anchors.float().cpu(), positives.float().cpu()                     # Apple's GPUs have no pdist, no float64
     distances = torch.pdist(p).square()                                       # of different positives
     spectrum = torch.linalg.svdvals(p)
     spectrum = spectrum/spectrum.sum()
@@ -111,8 +111,10 @@ def matryoshka_loss(
 )->Tensor:                # `(B,)` nats, mean over the dimensions
     "InfoNCE for every prefix, each made unit length again."
     def cut(v, dim): return v if v is None or dim == v.shape[1] else F.normalize(v[:, :dim], dim=-1)
-    losses = [info_nce(cut(anchors, dim), cut(positives, dim), temperature, cut(hard_negatives, dim), false_negatives, part)
-              for dim in (*dims, anchors.shape[1])]
+    def loss(dim):
+        a, p, hard = (cut(v, dim) for v in (anchors, positives, hard_negatives))
+        return info_nce(a, p, temperature, hard, false_negatives, part)
+    losses = [loss(dim) for dim in (*dims, anchors.shape[1])]
     return torch.stack(losses).mean(0)
 
 # %% ../nbs/08_contrastive_learning.ipynb #29ffbd36
@@ -134,17 +136,17 @@ def grad_cache(
 )->Tensor:              # the loss, detached; the gradients have been added, equal to those of one large graph
     "Backward through a loss over all texts while one micro-batch is in memory (Gao et al. 2021, section 3)."
     with _rewound(micro_batches[0][0].device):
-        vectors = [encode(*m).detach() for m in micro_batches]   # not under no_grad: the same kernels must draw the same dropout
+        vectors = [encode(*m).detach() for m in micro_batches]   # not under no_grad: other kernels, other dropout
         cached = torch.cat(vectors).requires_grad_()
         loss = loss_of(cached)
-        loss.backward()                                          # also reaches what belongs to the loss alone: the temperature
+        loss.backward()                                          # also reaches the temperature
     for m, gradient in zip(micro_batches, cached.grad.split([len(v) for v in vectors]), strict=True):
         encode(*m).backward(gradient)
     return loss.detach()
 
 @contextmanager
 def _rewound(device):
-    "Put the random numbers back at the end. PyTorch's `fork_rng` and `get_device_states` fail on Apple's GPUs (torch 2.13)."
+    "Put the random numbers back at the end. (`fork_rng` and `get_device_states` of torch 2.13 fail on Apple's GPUs.)"
     modules = [torch] + ([] if device.type == 'cpu' else [torch.get_device_module(device)])
     states = [module.get_rng_state() for module in modules]
     try: yield

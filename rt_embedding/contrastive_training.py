@@ -44,7 +44,7 @@ class ContrastiveObjective(Objective):
     "Find the positive in the batch; judged on held-out pairs among fixed candidates."
     name, unit = 'contrastive', 'pairs'
     def __init__(self,
-        pairs,                             # list of (anchor, positive[, hard negative]), name -> such a list, or a `PairTable`
+        pairs,                             # list of (anchor, positive[, hard negative]), name -> list, or `PairTable`
         tokenizer:SentencePieceTokenizer,  # of the model
         context_window:int=64,             # tokens, BOS and EOS counted; longer texts are cut
         batch_size:int=256,                # pairs in a batch; each has 2*(batch_size - 1) in-batch negatives
@@ -155,17 +155,18 @@ def _pack(self:ContrastiveObjective, texts, counts):
     n = None if len(counts) == 1 else min(min(n_texts), math.ceil(max(n_texts)/size))
     return pack_texts(self.table.texts, texts, self.context_window, size, n)
 
-# %% ../nbs/08a_contrastive_training.ipynb #38cd6674
+# %% ../nbs/08a_contrastive_training.ipynb #4e844607
 @patch
 def loss(self:ContrastiveObjective, model, batch): return self._loss_of(model, batch, self._embed(model, batch))
 
 @patch
-def _embed(self:ContrastiveObjective, model, batch): return model.embed_pieces(batch['micro_batches'])
+def _embed(self:ContrastiveObjective, model, batch): return model.embed_batches(batch['micro_batches'])
 
 @patch
 def _loss_of(self:ContrastiveObjective, model, batch, vectors):
     with torch.autocast(vectors.device.type, enabled=False):
-        anchors, positives, hard = self._sides(vectors, batch) if 'counts' not in batch else self._all_sides(vectors, batch)
+        sides = self._all_sides if 'counts' in batch else self._sides
+        anchors, positives, hard = sides(vectors, batch)
         return matryoshka_loss(anchors, positives, model.temperature, hard, batch['false_negatives'],
                                self.matryoshka_dims, batch.get('part')).sum()
 
@@ -202,7 +203,8 @@ def backward(self:ContrastiveObjective, model, batches):
     "Add the gradients of the mean over all pairs; with `chunk_size` by GradCache."
     if self.chunk_size is None: return Objective.backward(self, model, batches)
     total = sum(self.count(b) for b in batches)
-    def one(batch): return grad_cache(model.embed, batch['micro_batches'], lambda v: self._loss_of(model, batch, v)/total)
+    def one(batch):
+        return grad_cache(model.embed, batch['micro_batches'], lambda v: self._loss_of(model, batch, v)/total)
     return sum(one(b) for b in batches)
 
 # %% ../nbs/08a_contrastive_training.ipynb #b0b6ff7d
@@ -273,7 +275,8 @@ def plot_temperature(
     loss_at = lambda t: float(info_nce(a, p, float(t)).mean())
     k = len(ax.lines)//2  # the curves before this one
     line, = ax.plot(grid, [loss_at(t) for t in grid], ('-', '--', '-.')[k % 3], label=label)
-    ax.plot(temperature, loss_at(temperature), 'os^'[k % 3], color=line.get_color(), label=f'learned: {temperature:.3f}')
+    ax.plot(temperature, loss_at(temperature), 'os^'[k % 3], color=line.get_color(),
+            label=f'learned: {temperature:.3f}')
     ax.set(xscale='log', xlabel='temperature', ylabel='loss, nats')
     ax.legend()
     return ax
@@ -281,12 +284,13 @@ def plot_temperature(
 # %% ../nbs/08a_contrastive_training.ipynb #03b0df2d
 def _new_model(tokenizer, preset, init, sizes):
     "A model from nothing: a tokenizer and the sizes of a preset, overruled by those that are given."
-    if not tokenizer: raise InputError('give --model (a checkpoint to start from), or --tokenizer to start from nothing')
+    if not tokenizer:
+        raise InputError('give --model (a checkpoint to start from), or --tokenizer to start from nothing')
     tok = SentencePieceTokenizer(tokenizer)
     pooling = 'weighted_mean' if init == 'spectral' else 'mean'
     return EmbeddingModel(len(tok), tokenizer=tok, pooling=pooling, **model_sizes(preset, **sizes))
 
-# %% ../nbs/08a_contrastive_training.ipynb #2ef7fcd8
+# %% ../nbs/08a_contrastive_training.ipynb #01a23dc3
 def _loaded_model(model, tokenizer, sizes):
     "A saved model, with another context window or dropout, or more blocks, if these are given."
     changes = {k: sizes[k] for k in ('context_window', 'dropout') if sizes[k] is not None}
@@ -296,7 +300,8 @@ def _loaded_model(model, tokenizer, sizes):
             raise InputError(f'{model} has {name} {getattr(m.config, name)}, asked for {sizes[name]}: leave it out')
     if sizes['n_layers'] is not None: m = m.grow(sizes['n_layers'], sizes['n_heads'])
     if tokenizer and SentencePieceTokenizer(tokenizer).sha256 != m.tokenizer.sha256:
-        raise InputError(f'{tokenizer} is not the tokenizer of {model}: leave --tokenizer out, the model brings its own')
+        raise InputError(f'{tokenizer} is not the tokenizer of {model}: '
+                         'leave --tokenizer out, the model brings its own')
     return m
 
 def _first_model(model, tokenizer, preset, init, sizes, temperature_init, seed):
@@ -307,9 +312,11 @@ def _first_model(model, tokenizer, preset, init, sizes, temperature_init, seed):
     return m
 
 def _set_temperature(model, value):
-    "Start the learnable temperature at `value`; None keeps the model's (0.05 if it has none)."
-    if value is None and model.log_temperature is not None: return
-    if value is not None and not 0 < value < math.inf: raise InputError(f'temperature_init must be positive, got {value}')
+    "Start the learnable temperature at `value`; None: where an earlier training left it, else at 0.05."
+    if value is None and model.log_temperature is not None:
+        if not math.isclose(float(model.temperature.detach()), model.config.temperature_init, rel_tol=1e-6): return
+    if value is not None and not 0 < value < math.inf:
+        raise InputError(f'temperature_init must be positive, got {value}')
     if model.log_temperature is None:
         model.log_temperature = nn.Parameter(torch.zeros(()))
         model.config = replace(model.config, use_temperature=True)
@@ -361,13 +368,15 @@ def _check_request(config, init, resume, files, weights, corpus, needs_corpus):
     if repeated := [name for name, n in Counter(files).items() if n > 1]:
         raise InputError(f'{repeated[0]} is named twice: name it once, with its weight')
     if corpus and not needs_corpus:
-        raise InputError('corpus is read for --mlm_weight, or to count in (--init spectral, without --model): leave it out')
+        raise InputError('corpus is read for --mlm_weight, or to count in (--init spectral, without --model): '
+                         'leave it out')
 
 def _say_split(objective):
     n, held_out = len(objective.train_rows), len(objective.validation_rows)
     left_out = len(objective.table) - n - held_out
     _say(lambda: f'{n:,} pairs to learn from, {held_out:,} to judge by ({left_out:,} left out because they share a '
-                 f'text with these); {len(objective._batches(0)[0])} in a batch, {objective.n_batches(0):,} batches in an epoch')
+                 f'text with these); {len(objective._batches(0)[0])} in a batch, '
+                 f'{objective.n_batches(0):,} batches in an epoch')
 
 def _say_result(last, output_dir):
     _say(lambda: f"positive first among {last['candidates']}: {last['val_accuracy']:.1%} (MRR {last['val_mrr']:.3f}); "
@@ -377,31 +386,31 @@ def _say_result(last, output_dir):
 # %% ../nbs/08a_contrastive_training.ipynb #28d96d6d
 @delegates(training_flags)
 def train_contrastive(
-    pairs:Param('pair file(s): TSV or JSON lines; text with --source adjacent or dropout', str, nargs='+')='data/pairs.tsv',
-    model:str=None,                       # a model or run folder to start from, such as models/mlm; not given: from nothing
+    pairs:Param('file(s) of pairs (TSV, JSON lines), or text: see --source', str, nargs='+')='data/pairs.tsv',
+    model:str=None,                       # model or run folder to start from; not given: from nothing
     tokenizer:str=None,                   # needed to start from nothing; a model brings its own
     output_dir:str='models/contrastive',  # the run folder: checkpoints/, best/, last/, logs/
     batch_size:int=256,                   # pairs in a batch: each has 2*(batch_size - 1) in-batch negatives
     epochs:int=1,                         # passes over the pairs
-    temperature_init:float=None,          # where the learnable temperature starts; not given: where the model has it, or 0.05
-    init:str='spectral',                  # of a model from nothing: token vectors from co-occurrence counts (spectral), or random
-    corpus:Param('text to count in for --init spectral, and for --mlm_weight; not given: the texts of the pairs', str, nargs='+')=None,
-    source:str='auto',                    # pairs, adjacent (neighbouring sentences), dropout (SimCSE), auto (look)
+    temperature_init:float=None,          # where the temperature starts; not given: 0.05, or as an earlier run left it
+    init:str='spectral',                  # of new token embeddings: spectral (from co-occurrence counts), or random
+    corpus:Param('text to count in, and for --mlm_weight; not given: the texts of the pairs', str, nargs='+')=None,
+    source:str='auto',                    # pairs, adjacent (neighbouring sentences), dropout (SimCSE), or auto (look)
     weights:Param('one for each file: how often its pairs are seen in an epoch', float, nargs='+')=None,
     one_source:bool=False,                # batches of one file each; else mixed
     preset:str='tiny',                    # tiny, small or base: sizes of a model from nothing
     context_window:int=None,              # tokens, BOS and EOS counted; not given: of the model or the preset
     embedding_dim:int=None,               # dimension of an embedding; not given: of the model or the preset
     hidden_dim:int=None,                  # hidden size of the transformer; not given: of the model or the preset
-    n_layers:int=None,                    # blocks; not given: of the model or the preset; 0: static embeddings; more than the model has: it grows
+    n_layers:int=None,                    # blocks (0: static embeddings); not given: of the model or the preset
     n_heads:int=None,                     # attention heads; not given: of the model or the preset
-    dropout:float=None,                   # fraction of activations dropped; not given: of the model or the preset, 0.1 for dropout pairs
+    dropout:float=None,                   # fraction dropped; not given: of model or preset, 0.1 for dropout pairs
     chunk_size:int=None,                  # GradCache: texts in memory at a time; not given: the whole batch
     matryoshka_dims:Param('prefixes of the vectors to train, too, such as 64 128', int, nargs='+')=None,
     validation_split:float=0.05,          # fraction of the pairs held out, at most 4096 pairs
     validation_candidates:int=512,        # held-out positives that compete in a validation
-    hard_negative_margin:float=None,      # mine hard negatives before training, at least this far behind the positive (cosine, such as 0.1)
-    mlm_weight:float=0.,                  # weight of an MLM loss alongside, on the corpus or the texts of the pairs; 0: off
+    hard_negative_margin:float=None,      # mine hard negatives, at least this far behind the positive (cosine, as 0.1)
+    mlm_weight:float=0.,                  # of an MLM loss alongside, on the corpus or the texts of the pairs; 0: off
     resume:str='auto',                    # auto: go on with the run in output_dir; never: refuse if there is one
     tensorboard:bool=False,               # also write the metrics to <output_dir>/tensorboard
     **kwargs,
@@ -414,15 +423,16 @@ def train_contrastive(
     sizes = dict(context_window=context_window, embedding_dim=embedding_dim, hidden_dim=hidden_dim, n_layers=n_layers,
                  n_heads=n_heads, dropout=dropout)
     m = _first_model(model, tokenizer, preset, init, sizes, temperature_init, config.seed)
-    dims, sources = check_matryoshka_dims(matryoshka_dims, m.config.embedding_dim), {f: load_pairs(f, source) for f in files}
+    dims = check_matryoshka_dims(matryoshka_dims, m.config.embedding_dim)
+    sources = {f: load_pairs(f, source) for f in files}
     table = pair_table(sources, m.tokenizer)
     text = _running_text(corpus, m.tokenizer, table, output_dir)
     if counts and main_first(lambda: not checkpoints(output_dir)): _start_from_counts(m, text, config.seed)
     if hard_negative_margin is not None:
         table = _mined_table(table, sources, m, hard_negative_margin, output_dir, config.seed)
     objective = ContrastiveObjective(
-        table, m.tokenizer, m.config.context_window, batch_size, dict(zip(files, weights or [], strict=False)), one_source,
-        validation_split, validation_candidates, chunk_size, dims, config.seed)
+        table, m.tokenizer, m.config.context_window, batch_size, dict(zip(files, weights or (), strict=False)),
+        one_source, validation_split, validation_candidates, chunk_size, dims, config.seed)
     _say_split(objective)
     settings = dict(
         init=str(model or init), tokenizer_sha256=m.tokenizer.sha256, pairs=objective.fingerprint(), weights=weights,

@@ -78,7 +78,8 @@ def mine_negatives(
 # %% ../nbs/07b_hard_negatives.ipynb #e841383b
 _negative = re.compile(r"\b(not|no|nobody|none|never|nothing|neither|nor|without|cannot)\b|n't\b", re.I)
 _auxiliary = re.compile(r'\b(is|are|was|were|can|could|will|would|should|must|has|have|had|does|do|did)\b')
-_subject = re.compile(r'(?:An?|One|Some|The|Two|Three|Four|Several|Many) (\S+(?: \S+){0,7}?) (is|are|was|were) (.+)', re.S)
+_subject = re.compile(r'(?:An?|One|Some|The|Two|Three|Four|Several|Many) (\S+(?: \S+){0,7}?) '
+                      r'(is|are|was|were) (.+)', re.S)
 _question = re.compile(r'(?:how|what|who|whose|when|where|why|which|can|could|will|would|should|must|'
                        r'is|are|was|were|has|have|had|do|does|did)\b', re.I)
 _person = re.compile(r'(?:Someone|Somebody|A person|One person|A man|A woman|People) ')

@@ -148,7 +148,3 @@ def raw_lines(
                                      f'put one sentence on a line')
                 yield number, line
     except UNREADABLE as e: raise InputError(f'{path}: cannot be read ({getattr(e, "strerror", None) or e})') from None
-
-def numbered_lines(path):
-    from .pairs0 import numbered_lines as f
-    return f(path)
