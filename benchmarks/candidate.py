@@ -12,7 +12,8 @@ from rt_embedding.corpus import BatchPlan
 from rt_embedding.masking import IGNORE
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.onnx import OnnxEncoder, export_onnx
-from rt_embedding.training import TrainingConfig, retain_freed_memory, parameter_groups
+from rt_embedding.steps import TrainingConfig, parameter_groups
+from rt_embedding.training import retain_freed_memory
 
 
 class Rows:

@@ -30,7 +30,9 @@ from .pairs import PairTable, draw_batches, pack_texts, piece_size, split_pairs
 from .tokenizer import SentencePieceTokenizer
 from .tracking import tracker
 from .distributed import choose_device
-from .training import Objective, TrainingConfig, check_resume, checkpoints, train
+from .checkpoints import checkpoints
+from .steps import Objective, TrainingConfig
+from .training import check_resume, train
 
 # %% ../nbs/08_contrastive_learning.ipynb #092e9c4a
 def info_nce(
@@ -220,7 +222,7 @@ class ContrastiveObjective(Objective):
 
     def batch(self, epoch, index): return self._make(self._batches(epoch)[index])
 
-    def part(self, epoch, index, rank, size): return self._make(self._batches(epoch)[index], rank, size)
+    def rank_slice(self, epoch, index, rank, size): return self._make(self._batches(epoch)[index], rank, size)
 
     def _make(self, rows, rank=0, size=1):
         "Everything about some pairs that the model needs; of several processes each encodes its part of the texts."
@@ -302,7 +304,7 @@ class Together(Objective):
 
     def batch(self, epoch, index): return self._join(epoch, index, lambda task, *where: task.batch(*where))
 
-    def part(self, epoch, index, rank, size): return self._join(epoch, index, lambda task, *where: task.part(*where, rank, size))
+    def rank_slice(self, epoch, index, rank, size): return self._join(epoch, index, lambda task, *where: task.rank_slice(*where, rank, size))
 
     def _join(self, epoch, index, make):
         again, place = divmod(epoch*self.n_batches(epoch) + index, self.second.n_batches(0))

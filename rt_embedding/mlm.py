@@ -26,7 +26,9 @@ from .linear import linear
 from .masking import IGNORE, MaskingStrategy, batch_generator, mask_tokens
 from .tokenizer import SentencePieceTokenizer
 from .tracking import tracker
-from .training import Objective, TrainingConfig, check_resume, checkpoints, seeded, to_device, train, training_flags
+from .checkpoints import checkpoints
+from .steps import Objective, TrainingConfig, seeded, to_device, training_flags
+from .training import check_resume, train
 
 # %% ../nbs/07_mlm_training.ipynb #95e44c61
 class TableGradient:
@@ -118,7 +120,7 @@ class MLMObjective(Objective):
     def batch(self, epoch, index):
         return self._make(self.rows[self.plan.rows(epoch, index)], batch_generator(self.seed, epoch, index))
 
-    def part(self, epoch, index, rank, size):
+    def rank_slice(self, epoch, index, rank, size):
         return self._make(self.rows[self.plan.rows(epoch, index)], batch_generator(self.seed, epoch, index), rank, size)
 
     def _make(self, rows, generator, rank=0, size=1):

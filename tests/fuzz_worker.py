@@ -22,7 +22,8 @@ from rt_embedding.corpus import BatchPlan, TokenShards, build_shards, make_batch
 from rt_embedding.evaluation import read_labelled, read_pairs as read_evaluation_pairs, read_retrieval, read_sts
 from rt_embedding.logging import read_metrics
 from rt_embedding.pairfiles import load_pairs
-from rt_embedding.training import _check_same_run, _check_state, newest_checkpoint, read_optimizer, save_checkpoint
+from rt_embedding.checkpoints import newest_checkpoint, read_optimizer, save_checkpoint
+from rt_embedding.training import _check_same_run, _check_state
 
 SECONDS = 10  # a case that takes longer hangs
 HARD = ['the cat', '', 'ÄÖ １２３ ﷺ', 'a\u0301\u0327\x00b', '日本 🎉 <pad> [MASK]', 'x'*3000, '\udc80 lone', '\u202e back']

@@ -10,7 +10,7 @@ import pytest
 import torch
 from filelock import FileLock
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
-from rt_embedding.training import checkpoints, newest_checkpoint, save_checkpoint, verify_checkpoint
+from rt_embedding.checkpoints import checkpoints, newest_checkpoint, save_checkpoint, verify_checkpoint
 
 from helpers import ENV, SMALL, final, refused, run, same, sentences, start, steps_logged, wait_for_steps, wait_until
 
