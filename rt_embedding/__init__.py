@@ -8,6 +8,7 @@ __all__ = ['InputError', 'EmbeddingModel', 'EncoderConfig', 'ModelLogger', 'Trai
            'train_tokenizer']
 
 # %% ../nbs/99_package.ipynb #c44feeb3
+import rt_embedding.encoding, rt_embedding.saving, rt_embedding.interop  # they add methods to `EmbeddingModel`
 from .commands import InputError
 from .encoder import EmbeddingModel, EncoderConfig
 from .logging import ModelLogger, TrainingLogger

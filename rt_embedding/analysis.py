@@ -15,8 +15,10 @@ from typing import Callable, Sequence
 import numpy as np
 import torch
 from .commands import InputError, require
-from .encoder import EmbeddingModel, _evaluating, masked_mean, pad_rows
-from .evaluation import COLORS, bootstrap_interval, mrr_at_k, rank, spearman
+from .encoder import EmbeddingModel, masked_mean
+from .encoding import evaluating, pad_rows
+from .evaluation import COLORS
+from .measures import Bootstrap, mrr_at_k, rank, spearman
 from .tokenizer import MASK_ID
 
 # %% ../nbs/10_embedding_analysis.ipynb #b728187b
@@ -383,7 +385,7 @@ def layer_vectors(
     hooks = [m.register_forward_hook(keep(name)) for name, m in stations.items()]
     parts = {name: [] for name in (*stations, 'embedding')}
     try:
-        with _evaluating(model):
+        with evaluating(model):
             for k in range(0, len(rows), batch_size):
                 ids, mask = (None if t is None else t.to(model.device) for t in pad_rows(rows[k:k + batch_size], model.config.context_window))
                 parts['embedding'].append(model.embed(ids, mask).float().cpu())
@@ -405,7 +407,7 @@ def quality_by_length(
     group, out = np.searchsorted(np.quantile(lengths, np.arange(1, groups)/groups), lengths, side='left'), []
     for g in np.unique(group):
         mine, of = scores[group == g], lengths[group == g]
-        low, high = bootstrap_interval(mine, seed=seed) if len(mine) > 1 else (None, None)
+        low, high = Bootstrap(seed=seed).interval(mine) if len(mine) > 1 else (None, None)
         out.append(dict(shortest=int(of.min()), longest=int(of.max()), n=len(mine), mean=float(mine.mean()), low=low, high=high))
     return out
 

@@ -243,7 +243,7 @@ class ContrastiveObjective(Objective):
     def tokens(self, batch): return batch['n_tokens']
     def positions(self, batch): return sum(ids.numel() for ids, _ in self._pieces(batch))
 
-    def _embed(self, model, batch): return model.embed_pieces(self._pieces(batch))
+    def _embed(self, model, batch): return model.embed_batches(self._pieces(batch))
 
     def _pieces(self, batch): return [(batch[f'token_ids_{k}'], batch[f'mask_{k}']) for k in range(batch['n_pieces'])]
 

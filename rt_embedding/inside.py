@@ -13,7 +13,8 @@ from typing import Sequence
 import numpy as np
 import torch
 from .commands import InputError, require
-from .encoder import EmbeddingModel, _evaluating, pad_rows
+from .encoder import EmbeddingModel
+from .encoding import evaluating, pad_rows
 from .evaluation import COLORS
 from .rope import rope_tables, rotate
 
@@ -24,7 +25,7 @@ def _listening(model, heard):
     def tell(layer): return lambda module, inputs: heard(layer, module, inputs[0])
     hooks = [b.attention.register_forward_pre_hook(tell(i)) for i, b in enumerate(model.blocks)]
     try:
-        with _evaluating(model): yield
+        with evaluating(model): yield
     finally:
         for hook in hooks: hook.remove()
 

@@ -6,11 +6,53 @@
 __all__ = ['MTEBModel']
 
 # %% ../nbs/11d_interoperability.ipynb #1322fc04
+import asyncio
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from .commands import InputError, require
 from .encoder import EmbeddingModel, parameter_count
+
+# %% ../nbs/11d_interoperability.ipynb #a1f04c07
+@patch
+def embed_documents(self:EmbeddingModel,
+    texts,               # n texts
+)->list[list[float]]:    # n lists of E numbers
+    "`encode`, as LangChain asks for it."
+    return self.encode(list(texts)).tolist()
+
+@patch
+def embed_query(self:EmbeddingModel,
+    text:str,        # a question
+)->list[float]:      # E numbers
+    "One text, as LangChain asks for it."
+    return self.encode(text).tolist()
+
+@patch
+async def aembed_documents(self:EmbeddingModel,
+    texts,               # n texts
+)->list[list[float]]:    # n lists of E numbers
+    "The same, without holding up an event loop."
+    return await asyncio.to_thread(self.embed_documents, texts)
+
+@patch
+async def aembed_query(self:EmbeddingModel,
+    text:str,        # a question
+)->list[float]:      # E numbers
+    "The same, without holding up an event loop."
+    return await asyncio.to_thread(self.embed_query, text)
+
+@patch
+def get_text_embedding_batch(self:EmbeddingModel,
+    texts,               # n texts
+    **ignored,           # `show_progress` and the like
+)->list[list[float]]:    # n lists of E numbers
+    "`encode`, as LlamaIndex asks for it."
+    return self.embed_documents(texts)
+
+EmbeddingModel.get_text_embedding = EmbeddingModel.get_query_embedding = EmbeddingModel.embed_query
+EmbeddingModel.aget_text_embedding = EmbeddingModel.aget_query_embedding = EmbeddingModel.aembed_query
 
 # %% ../nbs/11d_interoperability.ipynb #e6e4fd77
 class MTEBModel:

@@ -9,9 +9,9 @@ __all__ = ['CHANGES', 'OPTIMIZERS', 'LOWER_IS_BETTER', 'EXPERIMENTS', 'EMBEDDING
            'attention_pooling', 'plain_mean', 'PostNorm', 'Bent', 'Gated', 'post_norm', 'with_relu', 'with_relu2',
            'with_swiglu', 'untied', 'fixed_temperature', 'cancelled_temperature', 'batch_flops', 'step_flops',
            'counting_flops', 'deal', 'LabData', 'gather_material', 'identity', 'scrambled', 'order_probe', 'learn',
-           'HiddenWords', 'judge', 'run_once', 'start_from_counts', 'read_results', 'append_result', 't_interval',
-           'verdict', 'luck', 'compare', 'Experiment', 'experiment', 'command_of', 'said', 'report_text', 'plot_lab',
-           'parse_changes', 'lab', 'plan']
+           'HiddenWords', 'judge', 'run_once', 'start_from_counts', 'read_results', 'append_result', 'verdict', 'luck',
+           'compare', 'Experiment', 'experiment', 'command_of', 'said', 'report_text', 'plot_lab', 'parse_changes',
+           'lab', 'plan']
 
 # %% ../nbs/12b_ideas_lab.ipynb #cc6047cb
 import itertools, json, math, os, runpy, time
@@ -31,7 +31,9 @@ from .commands import InputError, atomic_file, command, make_folders, remove_emp
 from .contrastive import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
-from .evaluation import RetrievalData, STSData, collect_tasks, evaluate_retrieval, evaluate_sts, pairs_data
+from .measures import Bootstrap, student_t
+from .evaluation import evaluate_retrieval, evaluate_sts
+from .testsets import RetrievalData, STSData, collect_tasks, pairs_data
 from .linear import Linear, linear
 from .masking import MaskingStrategy
 from .mlm import MLMObjective
@@ -41,9 +43,8 @@ from .recipe import Unseen
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, sample_sentences
-from .steps import TrainingConfig, learning_rate_at, parameter_groups
-from .training import retain_freed_memory
+from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
+from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
 @dataclass(frozen=True)
@@ -429,16 +430,16 @@ def gather_material(
     tasks = collect_tasks(sts, retrieval) if sts or retrieval else []
     if corpus:
         unseen = Unseen(tasks)
-        found = [*dict.fromkeys(sample_sentences(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0])]
+        found = [*dict.fromkeys(reservoir_sample(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0])]
         files = expand_paths(pairs)
-        some = {p.name: sample_sentences(unseen.pairs([q[:2] for q in load_pairs(p, 'pairs')]), max(2, max_pairs//len(files)), 0)[0] for p in files}
+        some = {p.name: reservoir_sample(unseen.pairs([q[:2] for q in load_pairs(p, 'pairs')]), max(2, max_pairs//len(files)), 0)[0] for p in files}
         names = dict(corpus=[p.name for p in expand_paths(corpus)], pairs=list(some))
     else:
         objects = documented_objects([p for p in packages.split(',') if p] or None)
         learn, held = described_split(objects, 0.05, 0)
         unseen = Unseen([*tasks, pairs_data(description_task(held))])
-        found = sample_sentences(unseen.sentences(python_sentences(learn)), max_sentences, 0)[0]
-        some = {'python': sample_sentences(unseen.pairs(python_pairs(learn)), max_pairs, 0)[0]}
+        found = reservoir_sample(unseen.sentences(python_sentences(learn)), max_sentences, 0)[0]
+        some = {'python': reservoir_sample(unseen.pairs(python_pairs(learn)), max_pairs, 0)[0]}
         tasks, names = [*tasks, pairs_data(description_task(held), 'describe')], dict(corpus=['python'], pairs=['python'])
     order = [t for t in found if 5 < len(t.split()) < 15][:min(3000, len(found)//8)]   # short: they fit into any context
     if len(order) < 20: raise InputError(f'{len(found)} sentences, {len(order)} usable ones of 6 to 14 words: a lab needs at least 200, and 20 of that length')
@@ -531,8 +532,8 @@ def judge(
     "Similarity (Spearman), search (nDCG@10 or MRR@10), order of words (accuracy), as far as there are tests."
     encode = lambda texts: model.encode(texts, 128, False, on_truncate='ignore')
     scores = {}
-    if data.sts and not only_order: scores['similarity'] = float(np.mean([evaluate_sts(encode, t, 1)['value'] for t in data.sts]))
-    if data.retrieval and not only_order: scores['search'] = float(np.mean([evaluate_retrieval(encode, t, 1)['value'] for t in data.retrieval]))
+    if data.sts and not only_order: scores['similarity'] = float(np.mean([evaluate_sts(encode, t, Bootstrap(1))['value'] for t in data.sts]))
+    if data.retrieval and not only_order: scores['search'] = float(np.mean([evaluate_retrieval(encode, t, Bootstrap(1))['value'] for t in data.retrieval]))
     return scores | dict(order=order_probe(encode, data.order))
 
 def run_once(
@@ -612,17 +613,6 @@ def append_result(
 def _key(changes, seed): return json.dumps(changes, sort_keys=True), seed
 
 # %% ../nbs/12b_ideas_lab.ipynb #cba3f861
-@lru_cache
-def t_interval(
-    coverage:float,  # share of the draws inside, such as 0.95
-    dof:int,         # degrees of freedom
-)->float:            # half the width, in standard errors
-    "Student's t: how many standard errors to each side."
-    angle = np.linspace(0, np.pi/2, 1_000_001)                    # t = sqrt(dof) tan(angle) turns the density into a power of a cosine
-    density = np.cos(angle)**(dof - 1)
-    inside = np.append(0, np.cumsum(density[1:] + density[:-1]))
-    return float(math.sqrt(dof)*math.tan(np.interp(coverage*inside[-1], inside, angle)))
-
 LOWER_IS_BETTER = {'mlm_loss'}
 
 def verdict(
@@ -674,7 +664,7 @@ def compare(
     for r in tested:
         common, dof = spread[r['measure']]
         error = max(math.sqrt(2)*common, r['differences'].std(ddof=1))/math.sqrt(r['n'])  # an arm that varies more keeps its own spread
-        r |= dict(difference=float(r['differences'].mean()), alone=t_interval(1 - level, dof)*error, sure=t_interval(1 - level/len(tested), dof)*error, comparisons=len(tested))
+        r |= dict(difference=float(r['differences'].mean()), alone=student_t(1 - level, dof)*error, sure=student_t(1 - level/len(tested), dof)*error, comparisons=len(tested))
         r['verdict'] = verdict(r['difference'], r['sure'], r['alone'], r['measure'] in LOWER_IS_BETTER)
     for r in rows:
         if r['n'] < 2: r['verdict'] = 'too few seeds'

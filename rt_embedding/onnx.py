@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from .commands import InputError, atomic_folder, command, require
-from .encoder import EmbeddingModel, _evaluating, pad_rows
+from .encoder import EmbeddingModel
+from .encoding import evaluating, pad_rows
 from .tokenizer import SentencePieceTokenizer
 
 # %% ../nbs/08b_onnx.ipynb #56260953
@@ -43,7 +44,7 @@ def export_onnx(
     mask[1, 3:] = False  # an example with padding, or the graph would have none
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     try:
-        with _quietly(), _evaluating(model), model.logger.enabled(()): program = torch.onnx.export(_Embed(model.cpu()), (ids, mask), dynamo=True, verbose=False, dynamic_shapes=(free, free),
+        with _quietly(), evaluating(model), model.logger.enabled(()): program = torch.onnx.export(_Embed(model.cpu()), (ids, mask), dynamo=True, verbose=False, dynamic_shapes=(free, free),
                                     input_names=['token_ids', 'mask'], output_names=['embeddings'])
     finally: model.to(device)
     with atomic_folder(folder, overwrite=True, keep=lambda name: name not in ('model.onnx', 'model.onnx.data', 'tokenizer.model', 'onnx.json')) as tmp:

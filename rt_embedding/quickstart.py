@@ -15,7 +15,8 @@ from .contrastive import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards, train_validation_split
 from .encoder import PRESETS, EmbeddingModel
-from .evaluation import bm25_ranking, evaluate_pairs
+from .evaluation import evaluate_pairs
+from .measures import bm25_ranking
 from .logging import read_metrics
 from .mlm import MLMObjective
 from .search import SemanticIndex

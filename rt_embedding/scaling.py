@@ -9,7 +9,8 @@ __all__ = ['training_plan', 'flops_per_token', 'FileEncoder', 'embedding_jobs', 
 import os
 from pathlib import Path
 from .commands import InputError, require
-from .encoder import EmbeddingModel, EncoderConfig, parameter_count, save_vectors
+from .bulk import save_vectors
+from .encoder import EmbeddingModel, EncoderConfig, parameter_count
 from .text import expand_paths, read_sentences
 
 # %% ../nbs/11e_scaling.ipynb #890a2d27

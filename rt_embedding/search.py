@@ -20,8 +20,9 @@ from filelock import FileLock, Timeout
 from loguru import logger
 from tqdm import tqdm
 from .commands import InputError, atomic_folder, command, read_json, require
-from .encoder import EmbeddingModel, find_model
-from .evaluation import _top, rank, words
+from .encoder import EmbeddingModel
+from .saving import find_model
+from .measures import top_k, rank, words
 from .page import PageServer
 from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
 
@@ -147,7 +148,7 @@ def _lexical(self:SemanticIndex, queries, k):
     for query in queries:
         tokens = [w for w in words(query) if w in self._words.vocab_dict]
         found.append((self._words.get_scores(tokens) if tokens else np.zeros(len(self)))[:len(self)])
-    return _top(np.array(found), min(k, len(self)))
+    return top_k(np.array(found), min(k, len(self)))
 
 def _word_index(entries):
     index, rows = require('bm25s', 'search').BM25(), [words(_words_of(entries[i])) for i in range(len(entries))]

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from .commands import InputError, atomic_folder, require
-from .encoder import EmbeddingModel, pad_rows
+from .encoder import EmbeddingModel
+from .encoding import pad_rows
 from .tokenizer import MASK_ID, SentencePieceTokenizer
 
 # %% ../nbs/11c_sentence_transformers.ipynb #2d87f08e
@@ -75,7 +76,7 @@ class RTModule(InputModule):
         "The files of `save_pretrained`; the library adds its own."
         config = self.model.config
         self.model.config = replace(config, context_window=self.max_seq_length)
-        try: self.model._write(Path(output_path), also={})  # the prompts are in files of the library's own
+        try: self.model.write_files(Path(output_path), also={})  # the prompts are in files of the library's own
         finally: self.model.config = config
 
     @classmethod

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PAD_ID', 'UNK_ID', 'BOS_ID', 'EOS_ID', 'MASK_ID', 'MASK_PIECE', 'MAX_WORD', 'MAX_MODEL_BYTES', 'rt_train_tokenizer',
-           'keep_frequent', 'count_words', 'sample_sentences', 'learn_pieces', 'SentencePieceTokenizer', 'token_chunks',
+           'keep_frequent', 'count_words', 'reservoir_sample', 'learn_pieces', 'SentencePieceTokenizer', 'token_chunks',
            'train_tokenizer', 'tokenizer_report', 'plot_truncation']
 
 # %% ../nbs/01_tokenizer.ipynb #75c2d545
@@ -59,7 +59,7 @@ def _fit(counts, max_characters):
     return keep_frequent(counts, max_characters) if sum(map(len, counts)) > max_characters else counts
 
 # %% ../nbs/01_tokenizer.ipynb #f0784fbd
-def sample_sentences(
+def reservoir_sample(
     sentences,   # iterable of str, read once
     n:int,       # how many to keep
     seed:int=0,  # same seed, same sample
@@ -360,7 +360,7 @@ def train_tokenizer(
     if max_characters < 1: raise InputError(f'max_characters must be at least 1, got {max_characters}')
     sentences = tqdm(read_sentences(input), desc='reading', unit=' sentences', disable=None, leave=False)
     if max_sentences > 0:
-        sample, seen = sample_sentences(sentences, max_sentences, seed)
+        sample, seen = reservoir_sample(sentences, max_sentences, seed)
         logger.info('sampled {:,} of {:,} sentences (seed {})', len(sample), seen, seed)
         sentences = sample
     counts, n_sentences, dropped = count_words(sentences, max_characters)

@@ -19,7 +19,8 @@ from helpers import sentences
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.commands import sha256_file
 from rt_embedding.corpus import BatchPlan, TokenShards, build_shards, make_batch
-from rt_embedding.evaluation import read_labelled, read_pairs as read_evaluation_pairs, read_retrieval, read_sts
+from rt_embedding.pairfiles import read_pairs as read_evaluation_pairs
+from rt_embedding.testsets import read_labelled, read_retrieval, read_sts
 from rt_embedding.logging import read_metrics
 from rt_embedding.pairfiles import load_pairs
 from rt_embedding.checkpoints import newest_checkpoint, read_optimizer, save_checkpoint
@@ -140,7 +141,7 @@ class Model(Reader):
         small_model(self.tokenizer).save_pretrained(folder/'model')
         (folder/'model'/'README.md').unlink()
     def after(self, draw, work):
-        "A stranger writes a fitting fingerprint."
+        "An attacker writes a fitting checksum."
         path = work/'model'/'config.json'
         config = readable_json(path)
         if config is not None and draw.random() < .7 and (work/'model'/'tokenizer.model').is_file() and not device(work/'model'/'tokenizer.model'):
@@ -162,7 +163,7 @@ class Tokenizer(Reader):
 
 
 class Checkpoint(Reader):
-    "A checkpoint whose checksums fit, as only its writer, or a stranger, can make it; then one step of the optimiser."
+    "A checkpoint whose checksums fit, as only its writer, or an attacker, can make it; then one step of the optimiser."
     def make(self, folder):
         model = small_model(self.tokenizer)
         model.tokenizer = None

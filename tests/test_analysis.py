@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from helpers import paraphrases, refused, run, sentences
-from test_search import browser, errors  # noqa: F401 (a fixture)
 
 EVERY = 'similarities', 'map_pca', 'map_tsne', 'heatmap', 'truncation', 'lengths'  # pictures of every model
 OWN = 'layers', 'tokens', 'heads', 'head', 'positions'                            # of models that can be opened
@@ -112,55 +111,49 @@ def test_five_texts_and_two_models_of_other_widths_and_tokenizers(hostile):
     assert page.count('<script') == page.count('</script>') == 2 and '<img src=x' not in page
 
 
-@pytest.mark.parametrize('width, scheme', [(1280, 'light'), (390, 'dark')])
-def test_the_page_in_a_browser(browser, hostile, width, scheme):  # noqa: F811
-    b = browser
-    b.call('Emulation.setDeviceMetricsOverride', width=width, height=800, deviceScaleFactor=2, mobile=width < 600)
-    b.call('Emulation.setEmulatedMedia', features=[dict(name='prefers-color-scheme', value=scheme)])
-    if width < 600: b.call('Emulation.setTouchEmulationEnabled', enabled=True)
-    try:
-        b.open('about:blank')
-        b.events.clear()
-        b.open((hostile/'analysis.html').as_uri())
-        b.wait('document.body.dataset.ready == "yes"')
-        assert b.js('window.ran') is None and not errors(b), errors(b)
-        asked = {e['params']['request']['url'] for e in b.events if e['method'] == 'Network.requestWillBeSent'}
-        assert all(u.startswith(('file:', 'data:')) for u in asked), asked                   # nothing comes from outside
-        assert b.js('document.documentElement.scrollWidth <= innerWidth')                    # nothing to push sideways
-        assert b.js('[...document.images].every(i => i.naturalWidth > 100 && i.alt.length > 20)')
-        ink = b.js('getComputedStyle(document.body).color.match(/\\d+/g).map(Number)')
-        assert max(ink) < 80 if scheme == 'light' else min(ink) > 180
-        assert b.js('data.texts.length') == 5 and b.js('[...$("method").options].map(o => o.value)') == ['pca', 'tsne']
-        b.js('$("find").focus()')                                                            # find, by keys
-        b.call('Input.insertText', text='FOURTH')
-        b.wait('$("found").children.length == 1')
-        assert b.js('$("status").textContent') == '1 of 5 texts'
-        b.js('document.querySelector("#found button").click()')
-        assert b.js('$("picked").textContent') == HOSTILE[3]
-        assert b.js('[...document.querySelectorAll(".near")].map(l => l.children.length)') == [4, 4]    # in both models
-        b.js('$("clear").click()')
-        assert b.js('$("which").hidden && !$("found").children.length')
-        b.js('maps[1].chart.canvas.scrollIntoView({block: "center"})')
-        x, y = b.js('(() => { const c = maps[1].chart, [x, y] = c.at(0), r = c.canvas.getBoundingClientRect(); return [x + r.left, y + r.top] })()')
-        if width < 600:
-            b.call('Input.dispatchTouchEvent', type='touchStart', touchPoints=[dict(x=x, y=y)])
-            b.call('Input.dispatchTouchEvent', type='touchEnd', touchPoints=[])
-        else:
-            b.mouse('mouseMoved', x, y)
-            b.wait('!maps[1].chart.tip.hidden')
-            assert b.js('maps[1].chart.tip.innerText.startsWith(data.texts[0])')             # pointing names what stands there
-            b.click(x, y)
-        b.wait('picked == 0')
-        assert b.js('document.querySelector(".near button").textContent.includes(data.texts[data.models[0].near[0][0][0]])')
-        b.js('pick(-1); maps[0].chart.canvas.focus()')
-        for kind in ('keyDown', 'keyUp'): b.call('Input.dispatchKeyEvent', type=kind, key='Enter', windowsVirtualKeyCode=13, text='\r' if kind == 'keyDown' else '')
-        assert b.js('picked == maps[0].chart.nearest(maps[0].chart.middle(), Infinity) && picked >= 0')
-        b.js('$("method").value = "tsne"; $("method").dispatchEvent(new Event("change"))')
-        assert b.js('maps[0].chart.points.x.join() == data.models[0].maps.tsne[0].join()')
-    finally:
-        b.call('Emulation.clearDeviceMetricsOverride')
-        b.call('Emulation.setEmulatedMedia', features=[])
-        b.call('Emulation.setTouchEmulationEnabled', enabled=False)
+@pytest.mark.parametrize('device', ['desktop', 'phone'])
+def test_the_page_in_a_browser(open_tab, hostile, device):
+    phone = dict(viewport=dict(width=390, height=800), is_mobile=True, has_touch=True, color_scheme='dark')
+    desktop = dict(viewport=dict(width=1280, height=800), color_scheme='light')
+    tab = open_tab(device_scale_factor=2, **(phone if device == 'phone' else desktop))
+    tab.goto((hostile/'analysis.html').as_uri())
+    tab.wait_for_selector('body[data-ready=yes]')
+    assert tab.evaluate('window.ran') is None and not tab.errors, tab.errors
+    assert all(url.startswith(('file:', 'data:')) for url in tab.requested), tab.requested       # nothing comes from outside
+    assert tab.evaluate('document.documentElement.scrollWidth <= innerWidth')                    # nothing to push sideways
+    assert tab.evaluate('[...document.images].every(i => i.naturalWidth > 100 && i.alt.length > 20)')
+    ink = tab.evaluate('getComputedStyle(document.body).color.match(/\\d+/g).map(Number)')
+    assert max(ink) < 80 if device == 'desktop' else min(ink) > 180
+    assert tab.evaluate('data.texts.length') == 5 and tab.locator('#method option').all_inner_texts() == ['PCA', 't-SNE']
+    tab.evaluate('document.body.append(Object.assign(document.createElement("script"), {textContent: "window.ran = 1"}))')
+    assert tab.evaluate('window.ran') is None                                                    # the policy stops what is not ours
+    tab.focus('#find')
+    tab.keyboard.type('FOURTH')
+    tab.until('$("found").children.length == 1')
+    assert tab.inner_text('#status') == '1 of 5 texts'
+    tab.locator('#found button').click()
+    assert tab.inner_text('#picked') == HOSTILE[3]
+    assert [near.locator('li').count() for near in tab.locator('.near').all()] == [4, 4]         # in both models
+    tab.get_by_text('clear').click()
+    assert tab.is_hidden('#which') and tab.locator('#found li').count() == 0
+    tab.locator('canvas').nth(1).scroll_into_view_if_needed()
+    x, y = tab.evaluate("""() => {
+        const chart = maps[1].chart, [x, y] = chart.at(0), box = chart.canvas.getBoundingClientRect()
+        return [x + box.left, y + box.top] }""")
+    if device == 'phone': tab.touchscreen.tap(x, y)
+    else:
+        tab.mouse.move(x, y)
+        tab.until('!maps[1].chart.tip.hidden')
+        assert tab.locator('.tip').nth(1).inner_text().startswith(tab.evaluate('data.texts[0]'))  # pointing names what stands there
+        tab.mouse.click(x, y)
+    tab.until('picked == 0')
+    assert tab.evaluate('data.texts[data.models[0].near[0][0][0]]') in tab.locator('.near button').first.inner_text()
+    tab.evaluate('pick(-1)')
+    tab.locator('canvas').first.focus()
+    tab.keyboard.press('Enter')
+    assert tab.evaluate('picked == maps[0].chart.nearest(maps[0].chart.middle(), Infinity) && picked >= 0')
+    tab.select_option('#method', 'tsne')
+    assert tab.evaluate('maps[0].chart.points.x.join() == data.models[0].maps.tsne[0].join()')
 
 
 @pytest.mark.slow
