@@ -27,7 +27,7 @@ class Rows:
 
 class FullScores(MLMObjective):
     "Labelled positions only, but all their scores at once, and three dense gradients of the table."
-    def loss(self, model, batch): return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+    def loss(self, model, batch): return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
 
 
 class DenseHead(MLMObjective):

@@ -63,7 +63,7 @@ def save_checkpoint(
     "Write everything that the next step depends on aside, rename it, and only then remove what is too old."
     folder = Path(run)/'checkpoints'/f"step-{state['step']:08d}"
     with atomic_folder(folder, overwrite=True) as tmp:
-        model._write(tmp)
+        model.write_files(tmp)
         torch_save(optimizer.state_dict(), tmp/'optimizer.pt')
         (tmp/'state.json').write_text(json.dumps(state), encoding='utf-8')
         sums = {f.name: sha256_file(f) for f in sorted(tmp.iterdir())}
