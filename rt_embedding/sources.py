@@ -299,10 +299,12 @@ def _text_of(node):
         return _text_of(node.left) + (_text_of(node.right) if isinstance(node.op, ast.Add) else '')
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         text = _text_of(node.func.value)
-        return _hole.sub('', text).replace('{{', '{').replace('}}', '}') if node.func.attr == 'format' else text
+        if node.func.attr != 'format': return text
+        if node.args or node.keywords: text = _placeholder.sub('', text)
+        return text.replace('{{', '{').replace('}}', '}')
     return ''
 
-_hole = re.compile(r'(?<!\{)\{\w*\}(?!\})')
+_placeholder = re.compile(r'(?<!\{)\{\w*\}(?!\})')
 
 def _dotted(node):
     "`a.b.c` of an expression, or `''`."
@@ -900,13 +902,13 @@ def article_sentences(
     for line in text.split('\n'):
         if len(line) < min_chars: continue                         # headings
         if '(' in line: line = _scar.sub('', _half_scar.sub('(', line))
-        pieces = [(normalize_spaces(p), not _hole.search(p)) for p in segment(code, line)]
+        pieces = [(normalize_spaces(p), not _gap.search(p)) for p in segment(code, line)]
         found = [(s, whole and is_prose(s, min_chars, max_chars, marked)) for s, whole in pieces if s]
         running = 2*sum(len(s) for s, prose in found if prose) >= sum(len(s) for s, _ in found)   # a title in a list of books ends like a sentence
         yield from ((s, prose and running) for s, prose in found)
 
 _half_scar, _scar = re.compile(r'\(\s*(?:[;,]\s*)+'), re.compile(r'\s*\(\s*\)')
-_hole = re.compile(r'\w  +[\w,]|\w ,')   # a formula or a unit stood here
+_gap = re.compile(r'\w  +[\w,]|\w ,')   # a formula or a unit stood here
 
 # %% ../nbs/06e_sources.ipynb #fd9d3a92
 class BloomFilter:
