@@ -10,7 +10,7 @@ __all__ = ['MAX_CHECKPOINT_BYTES', 'torch_save', 'checkpoints', 'remove_checkpoi
 import json, math, os, shutil, zipfile
 from pathlib import Path
 import torch
-from .commands import InputError, atomic_folder, plain_file, read_json, sha256_file
+from .commands import InputError, atomic_folder, regular_file, read_json, sha256_file
 from .encoder import EmbeddingModel
 
 # %% ../nbs/06f_checkpoints.ipynb #b6144d46
@@ -86,7 +86,7 @@ def verify_checkpoint(
         if wrong := sorted(found ^ sums.keys()):  # a name that leads out of the folder is not among those found
             raise InputError(f'{wrong[0]:.60} is missing there, or has no checksum')
         for name, digest in sums.items():
-            path = plain_file(folder/name, MAX_CHECKPOINT_BYTES, inside=folder)
+            path = regular_file(folder/name, MAX_CHECKPOINT_BYTES, inside=folder)
             if sha256_file(path) != digest: raise InputError(f'{name} is damaged: its checksum differs')
         state = read_json(folder/'state.json', inside=folder)
         step = state.get('step')
@@ -113,7 +113,7 @@ def newest_checkpoint(
 # %% ../nbs/06f_checkpoints.ipynb #635e16d2
 def _check_size(path, folder):
     "The optimizer's file may not be larger than the weights explain, nor unpack to more than its size."
-    plain_file(path, 4*(folder/'model.safetensors').stat().st_size + (1 << 24), inside=folder)
+    regular_file(path, 4*(folder/'model.safetensors').stat().st_size + (1 << 24), inside=folder)
     with zipfile.ZipFile(path) as z:
         if sum(f.file_size for f in z.infolist()) > path.stat().st_size: raise InputError('it is compressed')
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from fastcore.script import Param
 from loguru import logger as log
 from torch import Tensor, nn
-from .commands import InputError, command, require
+from .commands import InputError, command, import_extra
 from .cooccurrence import check_start, spectral_start
 from .corpus import TokenShards, build_shards, train_validation_split
 from .distributed import gather, main_first, world
@@ -345,7 +345,7 @@ def plot_similarity_matrix(
     ax=None,   # axes to draw on; None makes some
 ):             # the axes
     "The cosine of every first text with every partner."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     ax = ax or plt.figure(figsize=(5, 4)).gca()
     image = ax.imshow(np.asarray(a) @ np.asarray(b).T, cmap='RdBu_r', vmin=-1, vmax=1)
     ax.figure.colorbar(image, ax=ax, label='cosine', shrink=0.8)
@@ -359,7 +359,7 @@ def plot_positives_negatives(
     ax=None,   # axes to draw on; None makes some
 ):             # the axes
     "Are partners closer than strangers, and by how much?"
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     ax = ax or plt.figure(figsize=(6, 4)).gca()
     cosines = np.asarray(a) @ np.asarray(b).T
     own = np.eye(len(cosines), dtype=bool)
@@ -378,7 +378,7 @@ def plot_temperature(
     label:str='loss',   # of the curve
 ):                      # the axes
     "The loss that each temperature would give to these vectors."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     ax = ax or plt.figure(figsize=(6, 4)).gca()
     a, b, grid = torch.as_tensor(a), torch.as_tensor(b), np.geomspace(0.01, 1, 50)
     k = len(ax.lines)//2  # the curves before this one

@@ -27,7 +27,7 @@ from fastcore.script import Param
 from filelock import FileLock, Timeout
 from loguru import logger as log
 from torch import Tensor, nn
-from .commands import InputError, atomic_file, command, make_folders, remove_empty, require
+from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
 from .contrastive import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
@@ -523,7 +523,7 @@ class HiddenWords(MLMObjective):
     def __init__(self, *args, **kw): super().__init__(*args, **kw)
     def loss(self, model, batch):
         if model.own_head is None: return super().loss(model, batch)
-        return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+        return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
 
 def judge(
     model,         # a `LabModel`
@@ -784,7 +784,7 @@ def plot_lab(
     fig=None,          # a matplotlib figure
 ):                     # its axes
     "Every arm against its baseline: thick, its own interval; thin, the one that allows for all comparisons."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     rows = [r for r in rows if 'difference' in r and not r['failed']]
     measures = measures or list(dict.fromkeys(r['measure'] for r in rows))
     lines = list(dict.fromkeys((r['experiment'], r['arm']) for r in rows))
@@ -944,4 +944,4 @@ def _show(folder, experiments):
     try: fig = plot_lab(rows)[0].figure
     except InputError as e: return print(f'no picture: {e}')
     with atomic_file(folder/'report.png', 'wb') as f: fig.savefig(f, format='png', dpi=110)
-    require('matplotlib.pyplot', 'viz').close(fig)
+    import_extra('matplotlib.pyplot', 'viz').close(fig)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from fastcore.script import Param
 from loguru import logger as log
-from .commands import InputError, atomic_file, command, read_json, require, sha256_file
+from .commands import InputError, atomic_file, command, read_json, import_extra, sha256_file
 from .contrastive import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .corpus import build_shards

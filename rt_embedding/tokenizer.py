@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from fastcore.script import Param
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, atomic_file, command, plain_file, require
+from .commands import InputError, atomic_file, command, regular_file, import_extra
 from .text import read_sentences
 
 # %% ../nbs/01_tokenizer.ipynb #f092694b
@@ -136,7 +136,7 @@ class SentencePieceTokenizer:
         path = Path(model_path).expanduser()
         if path.is_dir(): path = path/'tokenizer.model'
         elif not path.exists() and Path(f'{path}.model').exists(): path = Path(f'{path}.model')
-        try: model = plain_file(path, MAX_MODEL_BYTES).read_bytes()
+        try: model = regular_file(path, MAX_MODEL_BYTES).read_bytes()
         except (OSError, InputError) as e: raise InputError(f'{e}; if you have none, make one: rt_train_tokenizer') from None
         self._load(model, str(path))
 
@@ -412,7 +412,7 @@ def plot_truncation(
     ax=None,                # axes to draw on
 ):                          # the axes
     "How many texts, and how much of them, each context window cuts off."
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))[1]
     lengths = np.sort(np.asarray(token_counts)) - 2
     windows = np.arange(3, max(lengths.max() + 3, context_window + 1))
     cut = [(lengths > w - 2).mean() for w in windows]

@@ -214,13 +214,13 @@ def test_a_signal_saves_and_names_the_line_that_goes_on(tokenizer, corpus, tmp_p
 
 SLOW_SAVE = """
 import sys, time
-from rt_embedding import mlm, training
-real = training._torch_save
+from rt_embedding import checkpoints, mlm
+real = checkpoints.torch_save
 def slow(value, path):
     print('saving', flush=True)
     time.sleep(60)
     real(value, path)
-training._torch_save = slow
+checkpoints.torch_save = slow
 sys.exit(mlm.rt_train_mlm(sys.argv[1:]))
 """
 
