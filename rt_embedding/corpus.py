@@ -371,8 +371,8 @@ def corpus_report(
     return dict(
         n_sentences=len(shards), n_tokens=shards.n_tokens, n_duplicates=shards.header['n_duplicates'],
         mean_length=float(lengths.mean()), median_length=float(np.median(lengths)), longest=int(lengths.max()),
-        context_window=context_window, cut_share=float((lengths > context_window - 2).mean()),
-        lost_share=float(np.maximum(lengths - (context_window - 2), 0).sum() / shards.n_tokens),
+        context_window=context_window, truncated_fraction=float((lengths > context_window - 2).mean()),
+        lost_fraction=float(np.maximum(lengths - (context_window - 2), 0).sum() / shards.n_tokens),
         padding_to_window=1 - plan.n_real / (len(shards) * context_window), padding_share=plan.padding_share())
 
 # %% ../nbs/06_corpus.ipynb #33f05ecc

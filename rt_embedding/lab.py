@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from loguru import logger as log
 from torch import Tensor, nn
 from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
-from .contrastive import ContrastiveObjective
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .measures import Bootstrap, student_t
@@ -43,9 +43,8 @@ from .recipe import Unseen
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
-from .steps import TrainingConfig, learning_rate_at, parameter_groups
-from .training import retain_freed_memory
+from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
+from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
 @dataclass(frozen=True)
@@ -338,7 +337,7 @@ def batch_flops(
     c = model.config
     body = sum(p.numel() for p in model.blocks.parameters() if p.dim() == 2)
     hidden_words = 'inputs' in batch
-    ids = [batch['inputs']] if hidden_words else [batch[f'token_ids_{k}'] for k in range(batch['n_pieces'])]
+    ids = [batch['inputs']] if hidden_words else [ids for ids, _ in batch['micro_batches']]
     forward = sum(2*x.numel()*(body + 2*c.n_layers*x.shape[1]*c.hidden_dim) for x in ids)   # attention: scores, and their sums of values
     if hidden_words: forward += 2*len(batch['chosen'])*c.vocab_size*c.hidden_dim
     else: forward += 2*len(batch['place'])*c.hidden_dim*c.embedding_dim + 2*batch['n_pairs']*(len(batch['place']) - batch['n_pairs'])*c.embedding_dim
@@ -399,7 +398,7 @@ class LabData:
         def make():
             path = self.folder/f'tokenizer-{self.digest}-{vocab_size}.model'
             if not path.exists():
-                model = learn_pieces(count_words(self.sentences)[0], vocab_size, lower_case=True)
+                model = learn_vocabulary(count_words(self.sentences)[0], vocab_size, lower_case=True)
                 with atomic_file(path, 'wb') as f: f.write(model)
             return SentencePieceTokenizer(path)
         return self._keep(('tokenizer', vocab_size), make)
@@ -523,7 +522,7 @@ class HiddenWords(MLMObjective):
     def __init__(self, *args, **kw): super().__init__(*args, **kw)
     def loss(self, model, batch):
         if model.own_head is None: return super().loss(model, batch)
-        return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
+        return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
 
 def judge(
     model,         # a `LabModel`

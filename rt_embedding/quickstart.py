@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from .commands import InputError, atomic_file, atomic_folder, command, read_json, import_extra, sha256_file
-from .contrastive import ContrastiveObjective
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards, train_validation_split
 from .encoder import PRESETS, EmbeddingModel
@@ -23,8 +23,7 @@ from .search import SemanticIndex
 from .sources import described_split, description, documented_objects, name_words, python_pairs, python_sentences, text_pairs
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer, train_tokenizer
-from .steps import TrainingConfig
-from .training import seconds_per_step, train
+from .training import TrainingConfig, seconds_per_step, train
 
 # %% ../nbs/13_quickstart.ipynb #b4059108
 HELD_OUT = 500   # pairs kept for the final figures, at most
