@@ -9,7 +9,7 @@ __all__ = ['JointObjective']
 import math
 from fastcore.basics import patch
 from .commands import InputError
-from .training import Objective
+from .steps import Objective
 
 # %% ../nbs/07c_joint_objective.ipynb #428c7782
 class JointObjective(Objective):

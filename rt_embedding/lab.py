@@ -44,7 +44,8 @@ from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
-from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
+from .steps import TrainingConfig, learning_rate_at, parameter_groups
+from .training import retain_freed_memory
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
 @dataclass(frozen=True)
@@ -522,7 +523,7 @@ class HiddenWords(MLMObjective):
     def __init__(self, *args, **kw): super().__init__(*args, **kw)
     def loss(self, model, batch):
         if model.own_head is None: return super().loss(model, batch)
-        return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+        return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
 
 def judge(
     model,         # a `LabModel`
