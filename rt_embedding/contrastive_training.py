@@ -21,7 +21,7 @@ from fastcore.script import Param
 from loguru import logger as log
 from torch import nn
 from .commands import InputError, command, import_extra
-from .testsets import as_list
+from .commands import as_list
 from .contrastive import (
     check_matryoshka_dims, collapse_warning, embedding_diagnostics, false_negative_mask, grad_cache, info_nce,
     matryoshka_loss, positive_rank)
