@@ -24,7 +24,8 @@ from .negatives import negated_pairs
 from .pairfiles import load_pairs
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
-from .training import TrainingConfig, seconds_per_step, train
+from .steps import TrainingConfig
+from .training import seconds_per_step, train
 from .overlap import TestSetFilter
 
 # %% ../nbs/09d_recipe.ipynb #fd5619e5
