@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 import numpy as np
 from .commands import InputError, atomic_file
-from .pairs import text_hash
+from .overlap import text_hash
 
 # %% ../nbs/07b_hard_negatives.ipynb #9a0e991f
 def hardest_negatives(

@@ -15,10 +15,10 @@ from pathlib import Path
 from fastcore.basics import patch
 from loguru import logger
 from .commands import InputError
-from .testsets import as_list
+from .commands import as_list
 from .sources import documented_objects, name_words, plain_text
 from .pairfiles import continued_lines
-from .pairs import numbered_lines
+from .text import numbered_lines
 from .text import OPENERS, expand_paths, normalize_spaces, split_sentences
 
 # %% ../nbs/10a_passages.ipynb #0b9f74be
