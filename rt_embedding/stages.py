@@ -7,7 +7,7 @@ __all__ = ['Stage', 'Recipe', 'source_weights', 'interpolate_weights', 'average_
            'recipe_settings', 'Run', 'open_run', 'time_table']
 
 # %% ../nbs/09d_stages.ipynb #4f5040d4
-import json, shutil, time
+import json, re, shutil, time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from .commands import InputError, atomic_file, read_json
-from .contrastive import ContrastiveObjective
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .corpus import build_shards, train_validation_split
 from .encoder import EmbeddingModel
@@ -23,8 +23,9 @@ from .measures import markdown_table
 from .mlm import MLMObjective
 from .runs import Clock, locked_folder, same_settings, steps_within
 from .tokenizer import (
-    SentencePieceTokenizer, VocabularyTooLarge, count_words, learn_pieces, reservoir_sample)
-from .training import TrainingConfig, seconds_per_step, train
+    SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample)
+from .steps import TrainingConfig
+from .training import seconds_per_step, train
 
 # %% ../nbs/09d_stages.ipynb #fd5619e5
 @dataclass(frozen=True)
@@ -194,11 +195,11 @@ def _undo(folder):
 # %% ../nbs/09d_stages.ipynb #0cd0eca8
 def _learn(counts, recipe):
     "A vocabulary of the size that was asked for, or the largest that the text supports."
-    def learn(size): return learn_pieces(counts, size, lower_case=recipe.lower_case)
+    def learn(size): return learn_vocabulary(counts, size, lower_case=recipe.lower_case)
     try: return learn(recipe.vocab_size)
-    except VocabularyTooLarge as e:
-        if not recipe.fit_vocabulary: raise
-        return learn(e.largest)
+    except InputError as e:
+        if not recipe.fit_vocabulary or not (found := re.search(r'--vocab_size (\d+)', str(e))): raise
+        return learn(int(found[1]))
 
 @patch
 def make_tokenizer(self:Run, material:Material):
@@ -257,13 +258,13 @@ def load_pairs(self:Run, material:Material):
 def objective(self:Run, stage:Stage, k:int=0):
     "The task of a stage, for its training number `k`."
     window, seed, r = stage.context_window or self.recipe.context_window, self.seed + k, self.recipe
-    chunks = {} if stage.chunk_size is None else dict(chunk_size=stage.chunk_size)
     if stage.task == 'mlm':
         rows, validation_rows = train_validation_split(len(self.shards), 0.05, seed)
         return MLMObjective(self.shards, len(self.tokenizer), rows, validation_rows, stage.batch_size, window,
                             seed=seed, validation_batches=20)
     return ContrastiveObjective(self.pairs, self.tokenizer, window, stage.batch_size, self.weights,
-                                one_source=r.one_source, validation_split=r.validation_split, seed=seed, **chunks)
+                                one_source=r.one_source, validation_split=r.validation_split,
+                                chunk_size=stage.chunk_size, seed=seed)
 
 # %% ../nbs/09d_stages.ipynb #ee947d95
 @patch
