@@ -9,7 +9,7 @@ __all__ = ['FILES', 'is_hub_name', 'fetch', 'upload']
 import os, re
 from pathlib import Path
 from loguru import logger
-from .commands import InputError, require
+from .commands import InputError, import_extra
 
 # %% ../nbs/00e_hub.ipynb #07d3fb09
 _NAME = re.compile(r'[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*', re.ASCII)
@@ -35,9 +35,9 @@ def fetch(
     files=FILES,            # names or patterns that may come in
 )->Path:                    # the folder in the cache of `huggingface_hub`; treat it as read-only
     "Bring a repository onto this machine, or find it there."
-    try: hub = require('huggingface_hub', 'hub')
+    try: hub = import_extra('huggingface_hub', 'hub')
     except InputError as e: raise InputError(f'{repo} is no folder here; to ask a hub for it, {e}') from None
-    place, offline, errors = _endpoint(), _offline(), require('huggingface_hub.errors', 'hub')
+    place, offline, errors = _endpoint(), _offline(), import_extra('huggingface_hub.errors', 'hub')
     if not offline: logger.info('asking {} for {}', place, repo)
     try: return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(files), endpoint=place, local_files_only=offline))
     except errors.RevisionNotFoundError: why = f'has no revision {revision!r}'
@@ -58,7 +58,7 @@ def upload(
     message:str='',    # of the commit
 )->str:                # the address of the commit
     "Publish a folder under a name; files of an older version that the folder does not have stay there."
-    hub, place = require('huggingface_hub', 'hub'), _endpoint()
+    hub, place = import_extra('huggingface_hub', 'hub'), _endpoint()
     if not _NAME.fullmatch(repo): raise InputError(f'{repo} is not a name on a hub: give user/name')
     if _offline(): raise InputError(f'{repo} cannot be published: HF_HUB_OFFLINE is set')
     api = hub.HfApi(endpoint=place)

@@ -27,7 +27,7 @@ from fastcore.script import Param
 from filelock import FileLock, Timeout
 from loguru import logger as log
 from torch import Tensor, nn
-from .commands import InputError, atomic_file, command, make_folders, remove_empty, require
+from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
 from .contrastive import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
@@ -43,7 +43,8 @@ from .recipe import Unseen
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import count_words, learn_vocabulary, reservoir_sample
 from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
@@ -398,7 +399,7 @@ class LabData:
         def make():
             path = self.folder/f'tokenizer-{self.digest}-{vocab_size}.model'
             if not path.exists():
-                model = learn_pieces(count_words(self.sentences)[0], vocab_size, lower_case=True)
+                model = learn_vocabulary(count_words(self.sentences)[0], vocab_size, lower_case=True)
                 with atomic_file(path, 'wb') as f: f.write(model)
             return SentencePieceTokenizer(path)
         return self._keep(('tokenizer', vocab_size), make)
@@ -783,7 +784,7 @@ def plot_lab(
     fig=None,          # a matplotlib figure
 ):                     # its axes
     "Every arm against its baseline: thick, its own interval; thin, the one that allows for all comparisons."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     rows = [r for r in rows if 'difference' in r and not r['failed']]
     measures = measures or list(dict.fromkeys(r['measure'] for r in rows))
     lines = list(dict.fromkeys((r['experiment'], r['arm']) for r in rows))
@@ -943,4 +944,4 @@ def _show(folder, experiments):
     try: fig = plot_lab(rows)[0].figure
     except InputError as e: return print(f'no picture: {e}')
     with atomic_file(folder/'report.png', 'wb') as f: fig.savefig(f, format='png', dpi=110)
-    require('matplotlib.pyplot', 'viz').close(fig)
+    import_extra('matplotlib.pyplot', 'viz').close(fig)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .commands import InputError, atomic_folder, command, require
+from .commands import InputError, atomic_folder, command, import_extra
 from .encoder import EmbeddingModel
 from .encoding import evaluating, pad_rows
 from .tokenizer import SentencePieceTokenizer
@@ -35,7 +35,7 @@ def export_onnx(
     int8:bool=False,       # matrices in 8 bits, one scale a column; activations are rounded as they come
 )->Path:                   # the folder: model.onnx, tokenizer.model, onnx.json
     "Write the model as an ONNX graph with free batch and sequence lengths."
-    require('onnxscript', 'onnx')
+    import_extra('onnxscript', 'onnx')
     folder, device = Path(folder), model.device
     if folder.exists() and any(folder.iterdir()) and not (folder/'onnx.json').is_file():
         raise InputError(f'{folder} holds something else than an ONNX export: choose another folder')
@@ -69,7 +69,7 @@ def _quietly():
 
 def _to_int8(folder):
     "Rewrite the matrix products of model.onnx with 8-bit weights."
-    quantization = require('onnxruntime.quantization', 'onnx')
+    quantization = import_extra('onnxruntime.quantization', 'onnx')
     with _quietly(): quantization.quantize_dynamic(folder/'model.onnx', folder/'int8.onnx', weight_type=quantization.QuantType.QInt8, per_channel=True,
                                   reduce_range=True,  # without VNNI two products, each up to 255 * |weight|, are added in 16 bits: at 127 they would be cut off
                                   op_types_to_quantize=['MatMul', 'Gemm'])
@@ -83,7 +83,7 @@ class OnnxEncoder:
         folder,           # from `export_onnx`
         n_threads:int=0,  # 0: one a core
     ):
-        ort, folder = require('onnxruntime', 'onnx'), Path(folder)
+        ort, folder = import_extra('onnxruntime', 'onnx'), Path(folder)
         try: self.config = json.loads((folder/'onnx.json').read_text(encoding='utf-8'))
         except (OSError, ValueError) as e: raise InputError(f'{folder} is not an ONNX export: {e}; make one with rt_export') from None
         if not isinstance(self.config, dict) or self.config.get('format_version') != FORMAT_VERSION:

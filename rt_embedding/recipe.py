@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from fastcore.script import Param
 from loguru import logger as log
-from .commands import InputError, atomic_file, command, read_json, require, sha256_file
+from .commands import InputError, atomic_file, command, read_json, import_extra, sha256_file
 from .contrastive import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .corpus import build_shards
@@ -25,7 +25,8 @@ from .testsets import RetrievalData, STSData, collect_tasks
 from .negatives import negated_pairs
 from .pairfiles import load_pairs
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import count_words, learn_vocabulary, reservoir_sample
 from .training import TrainingConfig, seconds_per_step, train
 
 # %% ../nbs/09d_recipe.ipynb #fd5619e5
@@ -245,7 +246,7 @@ class _State:
 def _tokenizer(path, texts, unseen, recipe, seed):
     if not path.exists():
         sample, _ = reservoir_sample(read_sentences(texts), recipe.tokenizer_sentences, seed)
-        model = learn_pieces(count_words(t for t in sample if t in unseen)[0], recipe.vocab_size, lower_case=True)
+        model = learn_vocabulary(count_words(t for t in sample if t in unseen)[0], recipe.vocab_size, lower_case=True)
         SentencePieceTokenizer.from_bytes(model).save(path)
     return SentencePieceTokenizer(path)
 
