@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn, Tensor
-from .commands import InputError, import_extra
+from .commands import InputError
 from .linear import Linear
+from .plots import axes
 from .rope import RotaryEmbedding
 
 # %% ../nbs/03_attention_masking.ipynb #ad3792b4
@@ -123,8 +124,7 @@ def plot_weights(
     "Show who looks at whom."
     if weights.shape != (len(words), len(words)):
         raise InputError(f'weights of shape {tuple(weights.shape)} do not fit {len(words)} words')
-    if ax is None: _, ax = import_extra('matplotlib.pyplot', 'viz').subplots(
-        figsize=(5, 4.2), layout='constrained')
+    ax = axes(ax, figsize=(5, 4.2))
     image = ax.imshow(weights.detach().cpu().float(), cmap='Blues', vmin=0)
     ax.figure.colorbar(image, ax=ax, label='attention weight')
     ticks = range(len(words))

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['exit_code', 'REMEDIES', 'atomic_file', 'make_folders', 'remove_empty', 'umask', 'atomic_folder', 'clean_up',
-           'InputError', 'sha256_file', 'regular_file', 'read_json', 'import_extra', 'command', 'command_line',
-           'os_reason']
+           'InputError', 'sha256_file', 'regular_file', 'read_json', 'import_extra', 'as_list', 'plural', 'command',
+           'command_line', 'os_reason']
 
 # %% ../nbs/00a_commands.ipynb #17efcffa
 import errno, hashlib, importlib, json, os, re, shlex, shutil, stat, sys, tempfile
@@ -188,6 +188,21 @@ def import_extra(
     try: return importlib.import_module(package)
     except ImportError as e:
         raise InputError(f"this needs `{package.split('.')[0]}`: pip install 'rt_embedding[{extra}]'") from e
+
+# %% ../nbs/00a_commands.ipynb #876eadd5
+def as_list(
+    x,         # a string, a path, or several of them
+)->list:       # `[x]` for one string or path, else `list(x)`; an empty list for None
+    "One or several, as a list."
+    if x is None: return []
+    return [x] if isinstance(x, (str, Path)) else list(x)
+
+def plural(
+    n:int,      # a count
+    noun:str,   # its singular, with a regular plural
+)->str:         # `1 file`, `2 files`, `12,000 files`
+    "A count with its noun."
+    return f"{n:,} {noun}{'s'*(n != 1)}"
 
 # %% ../nbs/00a_commands.ipynb #36a7be1f
 def command(

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 import numpy as np
 import torch
-import torch.nn.functional as F
 from fastcore.basics import patch
 from loguru import logger
 from torch import Tensor
@@ -21,6 +20,7 @@ from .commands import InputError
 from .encoder import EmbeddingModel
 from .linear import autocast
 from .tokenizer import token_chunks
+from .vectors import cut_vectors
 from .vocabulary import BOS_ID, EOS_ID, PAD_ID
 
 # %% ../nbs/04a_encoding.ipynb #bd13fdbe
@@ -95,7 +95,7 @@ def _encode_rows(self:EmbeddingModel, rows, batch_size, dim, precision='fp32'):
             part = order[k:k + batch_size]
             ids, mask = pad_rows([rows[i] for i in part], self.config.context_window)
             v = self.embed(ids.to(self.device), mask if mask is None else mask.to(self.device))
-            if dim < v.shape[1] or v.dtype != torch.float32: v = F.normalize(v[:, :dim].float(), dim=-1)
+            if dim < v.shape[1] or v.dtype != torch.float32: v = cut_vectors(v.float(), dim)
             out[part] = v.cpu().numpy()
     return out
 

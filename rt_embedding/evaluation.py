@@ -16,7 +16,8 @@ from typing import Callable, Sequence
 import numpy as np
 from .commands import InputError, import_extra
 from .measures import (
-    BOOTSTRAP, MEASURES, Bootstrap, bm25_ranking, markdown_table, pearson, rank, spearman, tfidf_similarity, words)
+    BOOTSTRAP, MEASURES, Bootstrap, bm25_ranking, markdown_table, pearson, rank, spearman, tfidf_similarity)
+from .text import words
 from .testsets import LabelledData, RetrievalData, STSData, pairs_data
 
 # %% ../nbs/09b_evaluation.ipynb #c5c87602

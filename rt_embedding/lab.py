@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from loguru import logger as log
 from torch import Tensor, nn
 from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
-from .contrastive import ContrastiveObjective
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .measures import Bootstrap, student_t
@@ -39,7 +39,7 @@ from .masking import MaskingStrategy
 from .mlm import MLMObjective
 from .pairfiles import load_pairs
 from .pairs import TokenRows
-from .recipe import Unseen
+from .overlap import TestSetFilter
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
@@ -136,7 +136,7 @@ class LabModel(EmbeddingModel):
     ):
         c = config
         super().__init__(c.vocab_size, c.embedding_dim, c.context_window, c.hidden_dim, temperature_init=c.temperature_init, n_layers=c.n_layers, n_heads=c.n_heads,
-                         feedforward_dim=c.feedforward_dim, pooling='weighted_mean' if c.pooling == 'weighted' else 'mean', tokenizer=tokenizer)
+                         feedforward_dim=c.feedforward_dim or None, pooling='weighted_mean' if c.pooling == 'weighted' else 'mean', tokenizer=tokenizer)
         self.enter = self.pooler = self.own_head = None
         for f in fields(c):
             if apply := CHANGES.get((f.name, getattr(c, f.name))): apply(self)
@@ -338,7 +338,7 @@ def batch_flops(
     c = model.config
     body = sum(p.numel() for p in model.blocks.parameters() if p.dim() == 2)
     hidden_words = 'inputs' in batch
-    ids = [batch['inputs']] if hidden_words else [batch[f'token_ids_{k}'] for k in range(batch['n_pieces'])]
+    ids = [batch['inputs']] if hidden_words else [ids for ids, _ in batch['micro_batches']]
     forward = sum(2*x.numel()*(body + 2*c.n_layers*x.shape[1]*c.hidden_dim) for x in ids)   # attention: scores, and their sums of values
     if hidden_words: forward += 2*len(batch['chosen'])*c.vocab_size*c.hidden_dim
     else: forward += 2*len(batch['place'])*c.hidden_dim*c.embedding_dim + 2*batch['n_pairs']*(len(batch['place']) - batch['n_pairs'])*c.embedding_dim
@@ -430,7 +430,7 @@ def gather_material(
     if bool(corpus) != bool(pairs): raise InputError('give --corpus and --pairs together, or neither for the Python documentation')
     tasks = collect_tasks(sts, retrieval) if sts or retrieval else []
     if corpus:
-        unseen = Unseen(tasks)
+        unseen = TestSetFilter(tasks)
         found = [*dict.fromkeys(reservoir_sample(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0])]
         files = expand_paths(pairs)
         some = {p.name: reservoir_sample(unseen.pairs([q[:2] for q in load_pairs(p, 'pairs')]), max(2, max_pairs//len(files)), 0)[0] for p in files}
@@ -438,7 +438,7 @@ def gather_material(
     else:
         objects = documented_objects([p for p in packages.split(',') if p] or None)
         learn, held = described_split(objects, 0.05, 0)
-        unseen = Unseen([*tasks, pairs_data(description_task(held))])
+        unseen = TestSetFilter([*tasks, pairs_data(description_task(held))])
         found = reservoir_sample(unseen.sentences(python_sentences(learn)), max_sentences, 0)[0]
         some = {'python': reservoir_sample(unseen.pairs(python_pairs(learn)), max_pairs, 0)[0]}
         tasks, names = [*tasks, pairs_data(description_task(held), 'describe')], dict(corpus=['python'], pairs=['python'])

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from .commands import InputError, import_extra
+from .plots import axes
 
 # %% ../nbs/05_masking_strategy.ipynb #b0500001
 IGNORE = -100  # label of a token that was not chosen; the default `ignore_index` of PyTorch's cross-entropy
@@ -44,8 +45,7 @@ def plot_masking(
 ):                   # the `Axes`
     "Show a batch as the model sees it; the answer stands small below each chosen token."
     B, T = inputs.shape
-    if ax is None: _, ax = import_extra('matplotlib.pyplot', 'viz').subplots(
-        figsize=(.8*T + .5, .5*B + .8), layout='constrained')
+    ax = axes(ax, figsize=(.8*T + .5, .5*B + .8))
     kind, colors = masking_kinds(inputs, labels, mask_id, n_special).numpy(), list(MASKING_KINDS.values())
     palette = import_extra('matplotlib.colors', 'viz').ListedColormap(colors)
     ax.imshow(kind, cmap=palette, vmin=-.5, vmax=4.5, aspect='auto')

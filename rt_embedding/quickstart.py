@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from .commands import InputError, atomic_file, atomic_folder, command, read_json, import_extra, sha256_file
-from .contrastive import ContrastiveObjective
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards, train_validation_split
 from .encoder import PRESETS, EmbeddingModel

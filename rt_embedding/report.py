@@ -18,12 +18,13 @@ from .analysis import (ABOUT, alignment, embedding_map, k_occurrence, layer_vect
 from .commands import InputError, atomic_folder, command, import_extra
 from .encoder import EmbeddingModel
 from .evaluate_command import load_encoder
-from .measures import Bootstrap, jackknife, mrr_at_k, rank, words
+from .measures import Bootstrap, jackknife, mrr_at_k, rank
+from .text import words
 from .testsets import noise_task
 from .inside import attention_of, head_habits, plot_attention, plot_heads, plot_preference, position_preference
 from .page import content_policy, inline, render
 from .pairfiles import read_pairs
-from .pairs import numbered_lines
+from .text import numbered_lines
 from .text import expand_paths, read_sentences, split_sentences
 from .vocabulary import reservoir_sample
 from .distributed import choose_device

@@ -18,7 +18,8 @@ from fastcore.basics import patch
 from fastcore.script import Param
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, import_extra, atomic_file, command, regular_file
+from .commands import InputError, atomic_file, command, regular_file
+from .plots import axes
 from .text import read_sentences
 from .vocabulary import (
     BOS_ID, EOS_ID, MASK_ID, MASK_PIECE, PAD_ID, UNK_ID,
@@ -349,8 +350,7 @@ def plot_truncation(
     ax=None,                # axes to draw on
 ):                          # the axes
     "How many texts, and how much of them, each context window cuts off."
-    if ax is None: _, ax = import_extra('matplotlib.pyplot', 'viz').subplots(
-        figsize=(6, 4))
+    ax = axes(ax, figsize=(6, 4))
     lengths = np.sort(np.asarray(token_counts)) - 2
     windows = np.arange(3, max(lengths.max() + 3, context_window + 1))
     cut = [(lengths > w - 2).mean() for w in windows]
