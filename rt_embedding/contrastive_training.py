@@ -36,8 +36,9 @@ from .pairfiles import check_distinct, load_pairs
 from .pairs import PairTable, count_batches, draw_batches, micro_batch_size, pack_texts, split_pairs
 from .tokenizer import SentencePieceTokenizer
 from .tracking import tracker
-from .training import (
-    Objective, TrainingConfig, check_resume, checkpoints, seeded, to_device, train, training_flags)
+from .checkpoints import checkpoints
+from .steps import Objective, TrainingConfig, seeded, to_device, training_flags
+from .training import check_resume, train
 
 def axes(ax=None, **size):
     return import_extra('matplotlib.pyplot', 'viz').subplots(**size)[1] if ax is None else ax
@@ -114,7 +115,7 @@ def n_batches(self:ContrastiveObjective, epoch): return count_batches(self.parts
 def batch(self:ContrastiveObjective, epoch, index): return self._make(self._batches(epoch)[index])
 
 @patch
-def part(self:ContrastiveObjective, epoch, index, rank, size):
+def rank_slice(self:ContrastiveObjective, epoch, index, rank, size):
     return self._make(self._batches(epoch)[index], rank, size)
 
 @patch

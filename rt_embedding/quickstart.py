@@ -23,7 +23,8 @@ from .search import SemanticIndex
 from .sources import described_split, description, documented_objects, name_words, python_pairs, python_sentences, text_pairs
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer, train_tokenizer
-from .training import TrainingConfig, seconds_per_step, train
+from .steps import TrainingConfig
+from .training import seconds_per_step, train
 
 # %% ../nbs/13_quickstart.ipynb #b4059108
 HELD_OUT = 500   # pairs kept for the final figures, at most
