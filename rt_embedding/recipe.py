@@ -23,7 +23,8 @@ from .testsets import RetrievalData, STSData, collect_tasks
 from .negatives import negated_pairs
 from .pairfiles import load_pairs
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import count_words, learn_vocabulary, reservoir_sample
 from .steps import TrainingConfig
 from .training import seconds_per_step, train
 from .overlap import TestSetFilter
@@ -144,7 +145,7 @@ def train_recipe(
                        f"{state.facts['removed_sentences']:,} sentences, {unseen.removed:,} pairs")
     rows = _scores(tasks, model, 'counting', seed)
     for stage in recipe.stages:
-        if stage.n_layers > model.config.n_layers: model = model.grow(stage.n_layers, recipe.n_heads, recipe.feedforward_dim or 2*recipe.hidden_dim)
+        if stage.n_layers > model.config.n_layers: model = model.add_layers(stage.n_layers, recipe.n_heads, recipe.feedforward_dim or 2*recipe.hidden_dim)
         begun, ends = {k: v.clone() for k, v in model.state_dict().items()} if stage.keep or stage.runs > 1 else {}, []
         for k in range(stage.runs):
             if k: model.load_state_dict(begun)
