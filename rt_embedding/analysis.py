@@ -19,7 +19,7 @@ from .encoder import EmbeddingModel, masked_mean
 from .encoding import evaluating, pad_rows
 from .lab import COLORS
 from .measures import Bootstrap, mrr_at_k, rank, spearman
-from .tokenizer import MASK_ID
+from .vocabulary import MASK_ID
 
 # %% ../nbs/10_embedding_analysis.ipynb #b728187b
 def _unit(x, at_least=2):
