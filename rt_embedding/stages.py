@@ -22,8 +22,8 @@ from .encoder import EmbeddingModel
 from .measures import markdown_table
 from .mlm import MLMObjective
 from .runs import Clock, locked_folder, same_settings, steps_within
-from .tokenizer import (
-    SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample)
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import count_words, learn_vocabulary, reservoir_sample
 from .steps import TrainingConfig
 from .training import seconds_per_step, train
 
