@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
 from .commands import InputError, atomic_file
-from .contrastive import ContrastiveObjective
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .encoder import EmbeddingModel
 from .evaluation import evaluate_retrieval, evaluate_sts
@@ -30,11 +30,13 @@ from .measures import Bootstrap
 from .mlm import MLMObjective
 from .pairfiles import load_pairs
 from .pairs import TokenRows
-from .recipe import Unseen
+from .overlap import TestSetFilter
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
-from .training import TrainingConfig, retain_freed_memory, learning_rate_at
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import count_words, learn_vocabulary, reservoir_sample
+from .steps import TrainingConfig, learning_rate_at
+from .training import retain_freed_memory
 
 # %% ../nbs/12b_lab_runs.ipynb #ede4c928
 def batch_flops(
@@ -44,7 +46,7 @@ def batch_flops(
     "The cost of one batch, padding included: 2 operations per weight and position, twice as many again backward."
     c, mlm = model.config, 'inputs' in batch
     weights = sum(p.numel() for p in model.blocks.parameters() if p.dim() == 2)
-    ids = [batch['inputs']] if mlm else [batch[f'token_ids_{k}'] for k in range(batch['n_pieces'])]
+    ids = [batch['inputs']] if mlm else [ids for ids, _ in batch['micro_batches']]
     forward = 0
     for x in ids:
         attention = 2*c.n_layers*x.shape[1]*c.hidden_dim                   # per position: scores, and sums of values
@@ -132,7 +134,7 @@ def word_order_probe(
 # %% ../nbs/12b_lab_runs.ipynb #0f713e75
 def _texts_of_files(corpus, pairs, tasks, max_sentences, max_pairs):
     "Sentences and pairs of the user's files, without those of the tests."
-    unseen, files = Unseen(tasks), expand_paths(pairs)
+    unseen, files = TestSetFilter(tasks), expand_paths(pairs)
     found = reservoir_sample(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0]
     def some(path):
         read = [p[:2] for p in load_pairs(path, 'pairs')]
@@ -145,7 +147,7 @@ def _texts_of_python(packages, tasks, max_sentences, max_pairs):
     "Sentences and pairs of the installed documentation; a part of the objects is held out as a search test."
     learned, held_out = described_split(documented_objects(packages or None), 0.05, 0)
     test = description_task(held_out)
-    unseen = Unseen([*tasks, pairs_data(test)])
+    unseen = TestSetFilter([*tasks, pairs_data(test)])
     found = reservoir_sample(unseen.sentences(python_sentences(learned)), max_sentences, 0)[0]
     chosen = {'python': reservoir_sample(unseen.pairs(python_pairs(learned)), max_pairs, 0)[0]}
     return found, chosen, dict(corpus=['python'], pairs=['python']), pairs_data(test, 'describe')
@@ -226,7 +228,7 @@ def tokenizer(self:LabData,
     def make():
         path = self.folder/f'tokenizer-{self.digest}-{vocab_size}.model'
         if not path.exists():
-            model = learn_pieces(count_words(self.sentences)[0], vocab_size, lower_case=True)
+            model = learn_vocabulary(count_words(self.sentences)[0], vocab_size, lower_case=True)
             with atomic_file(path, 'wb') as f: f.write(model)
         return SentencePieceTokenizer(path)
     return self._keep(('tokenizer', vocab_size), make)
@@ -261,7 +263,7 @@ class LabMLMObjective(MLMObjective):
     def __init__(self, *args, **kw): super().__init__(*args, **kw)
     def loss(self, model, batch):
         if model.untied_head is None: return super().loss(model, batch)
-        return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+        return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
 
 # %% ../nbs/12b_lab_runs.ipynb #f7f803e5
 def lab_objectives(

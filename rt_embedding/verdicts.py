@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
 import numpy as np
-from .commands import InputError, require
+from .commands import InputError, import_extra
 from .lab_models import LabConfig
 from .measures import student_t
 from .plots import OKABE_ITO
@@ -271,7 +271,7 @@ def plot_lab(
     fig=None,          # a matplotlib figure
 ):                     # its axes
     "Every arm against its baseline: thick, its own interval; thin, the one that allows for all comparisons."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     rows = [r for r in rows if 'difference' in r and not r['failed']]
     measures = measures or list(dict.fromkeys(r['measure'] for r in rows))
     heights = _row_heights(dict.fromkeys((r['experiment'], r['arm']) for r in rows))
