@@ -14,7 +14,8 @@ from .commands import InputError, atomic_file, atomic_folder, command, read_json
 from .contrastive_training import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards, train_validation_split
-from .encoder import PRESETS, EmbeddingModel
+from .configuration import PRESETS
+from .encoder import EmbeddingModel
 from .evaluation import evaluate_pairs
 from .measures import bm25_ranking
 from .logging import read_metrics
