@@ -15,7 +15,7 @@ from typing import Callable, Iterable, Sequence
 import numpy as np
 import torch
 from fastcore.script import Param
-from .commands import InputError, atomic_file, command, require
+from .commands import InputError, atomic_file, command, import_extra
 from .cooccurrence import spectral_start
 from .corpus import build_shards
 from .distributed import choose_device
@@ -152,7 +152,7 @@ def _remarks(rows, leaks, tasks):
 
 def _write_pictures(folder, rows, encode, tasks):
     "The results as pictures; `encode` is the model whose clouds are drawn."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     def save(ax, name):
         with atomic_file(folder/name, 'wb') as f: ax.figure.savefig(f, format='png', dpi=100, bbox_inches='tight')
         plt.close(ax.figure)

@@ -27,8 +27,8 @@ from fastcore.script import Param
 from filelock import FileLock, Timeout
 from loguru import logger as log
 from torch import Tensor, nn
-from .commands import InputError, atomic_file, command, make_folders, remove_empty, require
-from .contrastive import ContrastiveObjective
+from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .measures import Bootstrap, student_t
@@ -43,7 +43,7 @@ from .recipe import Unseen
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
+from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
 from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
@@ -337,7 +337,7 @@ def batch_flops(
     c = model.config
     body = sum(p.numel() for p in model.blocks.parameters() if p.dim() == 2)
     hidden_words = 'inputs' in batch
-    ids = [batch['inputs']] if hidden_words else [batch[f'token_ids_{k}'] for k in range(batch['n_pieces'])]
+    ids = [batch['inputs']] if hidden_words else [ids for ids, _ in batch['micro_batches']]
     forward = sum(2*x.numel()*(body + 2*c.n_layers*x.shape[1]*c.hidden_dim) for x in ids)   # attention: scores, and their sums of values
     if hidden_words: forward += 2*len(batch['chosen'])*c.vocab_size*c.hidden_dim
     else: forward += 2*len(batch['place'])*c.hidden_dim*c.embedding_dim + 2*batch['n_pairs']*(len(batch['place']) - batch['n_pairs'])*c.embedding_dim
@@ -398,7 +398,7 @@ class LabData:
         def make():
             path = self.folder/f'tokenizer-{self.digest}-{vocab_size}.model'
             if not path.exists():
-                model = learn_pieces(count_words(self.sentences)[0], vocab_size, lower_case=True)
+                model = learn_vocabulary(count_words(self.sentences)[0], vocab_size, lower_case=True)
                 with atomic_file(path, 'wb') as f: f.write(model)
             return SentencePieceTokenizer(path)
         return self._keep(('tokenizer', vocab_size), make)
@@ -783,7 +783,7 @@ def plot_lab(
     fig=None,          # a matplotlib figure
 ):                     # its axes
     "Every arm against its baseline: thick, its own interval; thin, the one that allows for all comparisons."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     rows = [r for r in rows if 'difference' in r and not r['failed']]
     measures = measures or list(dict.fromkeys(r['measure'] for r in rows))
     lines = list(dict.fromkeys((r['experiment'], r['arm']) for r in rows))
@@ -943,4 +943,4 @@ def _show(folder, experiments):
     try: fig = plot_lab(rows)[0].figure
     except InputError as e: return print(f'no picture: {e}')
     with atomic_file(folder/'report.png', 'wb') as f: fig.savefig(f, format='png', dpi=110)
-    require('matplotlib.pyplot', 'viz').close(fig)
+    import_extra('matplotlib.pyplot', 'viz').close(fig)

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Sequence
 import numpy as np
-from .commands import InputError, require
+from .commands import InputError, import_extra
 
 # %% ../nbs/09_measures.ipynb #7cd2c64c
 def _check_correlated(a, b):
@@ -189,7 +189,7 @@ def bm25_index(
     rows,     # lists of words, one per document
 ):            # a `bm25s.BM25`; it can be saved
     "Count the words of documents for BM25 (k1 1.5, b 0.75)."
-    index = require('bm25s', 'search').BM25()
+    index = import_extra('bm25s', 'search').BM25()
     index.index(rows if any(rows) else [['']]*len(rows), show_progress=False)  # bm25s refuses to index nothing
     return index
 
@@ -246,7 +246,7 @@ def student_t(
     dof:int,         # degrees of freedom
 )->float:            # half the width of the interval, in standard errors
     "Student's t: how many standard errors to go to each side."
-    return float(require('scipy.stats', 'viz').t.ppf((1 + coverage)/2, dof))
+    return float(import_extra('scipy.stats', 'viz').t.ppf((1 + coverage)/2, dof))
 
 # %% ../nbs/09_measures.ipynb #1b40cefb
 def jackknife(

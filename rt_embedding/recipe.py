@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from fastcore.script import Param
 from loguru import logger as log
-from .commands import InputError, atomic_file, command, read_json, require, sha256_file
-from .contrastive import ContrastiveObjective
+from .commands import InputError, atomic_file, command, read_json, import_extra, sha256_file
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .corpus import build_shards
 from .encoder import EmbeddingModel
@@ -25,7 +25,7 @@ from .testsets import RetrievalData, STSData, collect_tasks
 from .negatives import negated_pairs
 from .pairfiles import load_pairs
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
+from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
 from .training import TrainingConfig, seconds_per_step, train
 
 # %% ../nbs/09d_recipe.ipynb #fd5619e5
@@ -176,7 +176,7 @@ def train_recipe(
         for k in range(stage.runs):
             if k: model.load_state_dict(begun)
             objective = ContrastiveObjective(sources, tokenizer, stage.context_window or recipe.context_window, stage.batch_size, weights,
-                                             one_source=True, validation_split=.01, chunk_size=stage.chunk_size, seed=seed + k)
+                                             one_source=True, validation_split=.01, chunk_size=stage.chunk_size or None, seed=seed + k)
             config = TrainingConfig(learning_rate=stage.learning_rate, embedding_lr_scale=stage.embedding_lr_scale, pooling_lr_scale=stage.pooling_lr_scale, seed=seed + k, device=device)
             n = state.steps(stage, lambda: _fitting((60*recipe.minutes - clock.total() - 0.05*60*recipe.minutes)/stage.runs, model, objective, config))
             train(model, objective, replace(config, max_steps=n, eval_every=max(1, n//4), save_every=max(1, n//4)), run/(stage.name + (f'-{k + 1}' if k else '')),
@@ -245,7 +245,7 @@ class _State:
 def _tokenizer(path, texts, unseen, recipe, seed):
     if not path.exists():
         sample, _ = reservoir_sample(read_sentences(texts), recipe.tokenizer_sentences, seed)
-        model = learn_pieces(count_words(t for t in sample if t in unseen)[0], recipe.vocab_size, lower_case=True)
+        model = learn_vocabulary(count_words(t for t in sample if t in unseen)[0], recipe.vocab_size, lower_case=True)
         SentencePieceTokenizer.from_bytes(model).save(path)
     return SentencePieceTokenizer(path)
 

@@ -24,7 +24,7 @@ from fastcore.script import Param
 from filelock import FileLock, Timeout
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, atomic_file, command, require
+from .commands import InputError, atomic_file, command, import_extra
 from .text import OPENERS, UNREADABLE, bare_suffix, expand_paths, normalize_spaces, split_sentences
 
 # %% ../nbs/06e_sources.ipynb #501716b3
@@ -299,10 +299,12 @@ def _text_of(node):
         return _text_of(node.left) + (_text_of(node.right) if isinstance(node.op, ast.Add) else '')
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         text = _text_of(node.func.value)
-        return _hole.sub('', text).replace('{{', '{').replace('}}', '}') if node.func.attr == 'format' else text
+        if node.func.attr != 'format': return text
+        if node.args or node.keywords: text = _placeholder.sub('', text)
+        return text.replace('{{', '{').replace('}}', '}')
     return ''
 
-_hole = re.compile(r'(?<!\{)\{\w*\}(?!\})')
+_placeholder = re.compile(r'(?<!\{)\{\w*\}(?!\})')
 
 def _dotted(node):
     "`a.b.c` of an expression, or `''`."
@@ -715,7 +717,7 @@ def plot_packages(
     for o in objects: counts[o.package] = counts.get(o.package, 0) + 1
     rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
     if len(rows) > n: rows = rows[:n] + [(f'{len(rows) - n} others', sum(c for _, c in rows[n:]))]
-    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, .35 * len(rows) + 1))
+    if ax is None: _, ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, .35 * len(rows) + 1))
     bars = ax.barh([name for name, _ in rows], [c for _, c in rows], color='#0072B2')
     ax.bar_label(bars, labels=[f'{c:,}' for _, c in rows], padding=3)
     ax.invert_yaxis()
@@ -729,7 +731,7 @@ def plot_lengths(
     ax=None,      # matplotlib axes to draw on
 ):                # the axes
     "How long summaries and bodies are."
-    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))
+    if ax is None: _, ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))
     edges = [2 ** (k / 2) for k in range(0, 23)]
     for name, color, hatch, counts in (('summary', '#0072B2', '', [len(o.summary.split()) for o in objects]),
                                 ('body', '#E69F00', '//', [len(o.body.split()) for o in objects if o.sentences])):
@@ -896,17 +898,17 @@ def article_sentences(
     max_chars:int=1000,  # a longer sentence is no prose
 ):                       # yields (sentence, is it prose?)
     "Cut an article into sentences, scars of templates mended, and judge each."
-    segment, marked, code = require('sentencex', 'data').segment, language not in UNMARKED, 'en' if language == 'simple' else language
+    segment, marked, code = import_extra('sentencex', 'data').segment, language not in UNMARKED, 'en' if language == 'simple' else language
     for line in text.split('\n'):
         if len(line) < min_chars: continue                         # headings
         if '(' in line: line = _scar.sub('', _half_scar.sub('(', line))
-        pieces = [(normalize_spaces(p), not _hole.search(p)) for p in segment(code, line)]
+        pieces = [(normalize_spaces(p), not _gap.search(p)) for p in segment(code, line)]
         found = [(s, whole and is_prose(s, min_chars, max_chars, marked)) for s, whole in pieces if s]
         running = 2*sum(len(s) for s, prose in found if prose) >= sum(len(s) for s, _ in found)   # a title in a list of books ends like a sentence
         yield from ((s, prose and running) for s, prose in found)
 
 _half_scar, _scar = re.compile(r'\(\s*(?:[;,]\s*)+'), re.compile(r'\s*\(\s*\)')
-_hole = re.compile(r'\w  +[\w,]|\w ,')   # a formula or a unit stood here
+_gap = re.compile(r'\w  +[\w,]|\w ,')   # a formula or a unit stood here
 
 # %% ../nbs/06e_sources.ipynb #fd9d3a92
 class BloomFilter:
@@ -1064,7 +1066,7 @@ def wikipedia_stream(
     revision:str='',         # of the data set on the hub; '': the newest
 ):                           # (stream of articles for `write_sentences`, settings it depends on)
     "Open Wikipedia as a stream: nothing is downloaded as a whole."
-    datasets = require('datasets', 'data')
+    datasets = import_extra('datasets', 'data')
     if files:
         paths = [Path(f) for f in ([files] if isinstance(files, (str, Path)) else files)]
         if missing := [str(p) for p in paths if not p.is_file()]: raise InputError(f'{missing[0]} does not exist: give Parquet or JSON-lines files')
@@ -1075,7 +1077,7 @@ def wikipedia_stream(
             raise InputError(f"{', '.join(p.name for p in paths[:3])} cannot be read ({type(e).__name__}: {e}): give whole Parquet or JSON-lines files") from e
         return stream, dict(files=[[p.name, p.stat().st_size] for p in paths])
     try:
-        revision = revision or require('huggingface_hub', 'data').HfApi().dataset_info(WIKIPEDIA).sha
+        revision = revision or import_extra('huggingface_hub', 'data').HfApi().dataset_info(WIKIPEDIA).sha
         stream = datasets.load_dataset(WIKIPEDIA, f'{dump}.{language}', split='train', streaming=True, revision=revision)
     except ValueError as e:
         if 'BuilderConfig' not in str(e): raise
@@ -1089,7 +1091,7 @@ _kinds = {'.parquet': 'parquet', '.jsonl': 'json'}
 def _wikipedia(output, language, dump, files, max_sentences, dedup_mb):
     "The corpus of a Wikipedia, with a progress bar."
     if max_sentences < 0: raise InputError(f'max_sentences must be 0 (all) or positive, got {max_sentences}')
-    require('sentencex', 'data')
+    import_extra('sentencex', 'data')
     try: revision = loads(Path(f'{output}.state').read_text(encoding='utf-8'))['settings'].get('revision', '')
     except (OSError, ValueError, KeyError, TypeError, AttributeError): revision = ''     # no bookmark; a damaged one is refused below
     stream, settings = wikipedia_stream(language, dump, files, revision)

@@ -19,8 +19,8 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
-from .commands import (InputError, atomic_file, atomic_folder, command_line, make_folders, os_reason, plain_file, read_json,
-                                   remove_empty, sha256_file, tidy)
+from .commands import (InputError, atomic_file, atomic_folder, command_line, make_folders, os_reason, regular_file, read_json,
+                                   remove_empty, sha256_file, clean_up)
 from .distributed import (choose_device, clip_gradients, load_optimizer, load_weights, main_first, peers, same_start, shard_blocks,
                                       split_shards, sum_gradients, whole_model, whole_state, world)
 from .encoder import EmbeddingModel
@@ -243,7 +243,7 @@ def _torch_save(value, path):
         except RuntimeError as e: raise (file.error or e) from None
 
 def _remove(folder):
-    "Rename first: a half-removed checkpoint must not look whole. What a kill leaves of it, `tidy` clears away."
+    "Rename first: a half-removed checkpoint must not look whole. What a kill leaves of it, `clean_up` clears away."
     gone = folder.with_name(f'.{folder.name}.removing.tmp')
     os.replace(folder, gone)
     shutil.rmtree(gone, ignore_errors=True)
@@ -265,7 +265,7 @@ def verify_checkpoint(
         found = {f.name for f in folder.iterdir()} - {'checksums.json'}
         if wrong := sorted(found ^ sums.keys()): raise InputError(f'{wrong[0]:.60} is missing there, or has no checksum')  # names with a way out are not found
         for name, digest in sums.items():
-            if sha256_file(plain_file(folder/name, MAX_CHECKPOINT_BYTES, inside=folder)) != digest: raise InputError(f'{name} is damaged: its checksum differs')
+            if sha256_file(regular_file(folder/name, MAX_CHECKPOINT_BYTES, inside=folder)) != digest: raise InputError(f'{name} is damaged: its checksum differs')
         state = read_json(folder/'state.json', inside=folder)
         if type(state.get('step')) is not int or folder.name != f"step-{state['step']:08d}": raise InputError(f'it is named otherwise than its step, {state.get("step")!r:.20}')
         return state
@@ -280,7 +280,7 @@ def read_optimizer(
     "Load the optimiser's tensors and nothing else; InputError where they do not fit."
     path, shapes = Path(folder)/'optimizer.pt', [p.shape for g in optimizer.param_groups for p in g['params']]
     try:
-        plain_file(path, 4*(Path(folder)/'model.safetensors').stat().st_size + (1 << 24), inside=folder)
+        regular_file(path, 4*(Path(folder)/'model.safetensors').stat().st_size + (1 << 24), inside=folder)
         with zipfile.ZipFile(path) as z:
             if sum(f.file_size for f in z.infolist()) > path.stat().st_size: raise InputError('it is compressed')  # ours never is; a bomb would be
         saved = torch.load(path, map_location='cpu', weights_only=True)
@@ -367,7 +367,7 @@ def train(
         new.extend(make_folders(run))
         try: lock.acquire(timeout=0)
         except Timeout: raise InputError(f'{run} is in use by another training: wait for it or choose another folder') from None
-        for f in 'best', 'last', 'config.json', 'shards', 'checkpoints/step-*': tidy((run/f).parent, Path(f).name)  # what a killed run has left; nobody else writes here now
+        for f in 'best', 'last', 'config.json', 'shards', 'checkpoints/step-*': clean_up((run/f).parent, Path(f).name)  # what a killed run has left; nobody else writes here now
     main_first(lock_it, others=lambda: None)
     try:
         with (peers() if w.size > 1 else nullcontext()), torch.random.fork_rng(devices=range(torch.cuda.device_count())):

@@ -140,7 +140,7 @@ class Model(Reader):
         small_model(self.tokenizer).save_pretrained(folder/'model')
         (folder/'model'/'README.md').unlink()
     def after(self, draw, work):
-        "A stranger writes a fitting fingerprint."
+        "An attacker writes a fitting checksum."
         path = work/'model'/'config.json'
         config = readable_json(path)
         if config is not None and draw.random() < .7 and (work/'model'/'tokenizer.model').is_file() and not device(work/'model'/'tokenizer.model'):
@@ -162,7 +162,7 @@ class Tokenizer(Reader):
 
 
 class Checkpoint(Reader):
-    "A checkpoint whose checksums fit, as only its writer, or a stranger, can make it; then one step of the optimiser."
+    "A checkpoint whose checksums fit, as only its writer, or an attacker, can make it; then one step of the optimiser."
     def make(self, folder):
         model = small_model(self.tokenizer)
         model.tokenizer = None

@@ -12,7 +12,7 @@ import time
 
 import torch
 import torch._dynamo  # for all children
-from rt_embedding import contrastive, encoder, logging, mlm, training
+from rt_embedding import contrastive_training, encoder, logging, mlm, training
 
 
 def die(): os.kill(os.getpid(), signal.SIGKILL)
@@ -77,12 +77,12 @@ FAULTS = {  # place -> how often a run of either task comes there, at least, and
 
 SIZES = dict(preset='tiny', hidden_dim=32, n_layers=1, n_heads=2, embedding_dim=16, context_window=16, dropout=0.1, device='cpu')
 TIMES = dict(max_steps=24, save_every=4, eval_every=6, log_every=2)
-OBJECTIVES = dict(mlm=mlm.MLMObjective, contrastive=contrastive.ContrastiveObjective)
+OBJECTIVES = dict(mlm=mlm.MLMObjective, contrastive=contrastive_training.ContrastiveObjective)
 
 
 def train(task, folder, tokenizer, corpus, pairs):
     if task == 'mlm': mlm.train_mlm(tokenizer, [corpus], folder, batch_size=16, **TIMES, **SIZES)
-    else: contrastive.train_contrastive([pairs], tokenizer=tokenizer, output_dir=folder, batch_size=16, chunk_size=8, **TIMES, **SIZES)
+    else: contrastive_training.train_contrastive([pairs], tokenizer=tokenizer, output_dir=folder, batch_size=16, chunk_size=8, **TIMES, **SIZES)
 
 
 def child(job, files):

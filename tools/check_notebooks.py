@@ -180,15 +180,22 @@ def page_problems(name, nb, folder, places):
 
 
 def map_problems(folder):
-    "Every notebook stands in the sidebar and in the map of the index, and nothing else does."
-    names = {p.name for p in folder.glob('*.ipynb')}
-    sidebar = re.findall(r'^ *- (\w+\.ipynb)$', (root/'_quarto.yml').read_text(encoding='utf-8'), re.M)
-    index = nbformat.read(folder/'index.ipynb', 4)
-    table = {t for c in index.cells if c.cell_type == 'markdown' for t in re.findall(r'^\| \[.*?\]\((\w+\.ipynb)\)', c.source, re.M)}
-    drawn = {t for c in index.cells if c.cell_type == 'code' for t in re.findall(r'href="(\w+\.ipynb)"', shown(c))}
+    "Every notebook stands in the sidebar, with its number and title, and in the map of the index; nothing else does."
+    titles = {}
+    for path in folder.glob('*.ipynb'):
+        words = next(c.source for c in nbformat.read(path, 4).cells if c.cell_type == 'markdown')
+        titles[path.name] = f"{path.name.split('_')[0]} {words.split(chr(10))[0].removeprefix('# ')}"
+    contents = yaml.safe_load((root/'_quarto.yml').read_text(encoding='utf-8'))['website']['sidebar']['contents']
+    entries = [c for part in contents if 'section' in part for c in part['contents']]
+    for c in entries:
+        if titles.get(c['href'], c['text']) != c['text']:
+            yield f"_quarto.yml: {c['href']} stands as {c['text']!r}, its title is {titles[c['href']]!r}"
+    names, sidebar = set(titles) - {'index.ipynb'}, [c['href'] for c in entries]
     for name, n in Counter(sidebar).items():
         if n > 1: yield f'_quarto.yml: {name} stands {n} times in the sidebar'
-    for where, listed in (('_quarto.yml', set(sidebar)), ('the map in nbs/index.ipynb', table | {'index.ipynb'}), ('the picture in nbs/index.ipynb', drawn | {'index.ipynb'})):
+    index = nbformat.read(folder/'index.ipynb', 4)
+    table = {t for c in index.cells for t in re.findall(r'^\| \[.*?\]\((\w+\.ipynb)\)', page_text(c), re.M)}
+    for where, listed in (('_quarto.yml', set(sidebar)), ('the map in nbs/index.ipynb', table)):
         for name in sorted(names - listed): yield f'{where}: {name} is missing'
         for name in sorted(listed - names): yield f'{where}: {name} is no notebook'
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import nbformat
 from nbconvert import MarkdownExporter
 
-PICTURE = re.compile(r'<div[^>]*>\s*(<svg.*?</svg>)\s*</div>', re.S)  # links in a drawing work on the site; here it is a file, and the table has the links
 root = Path(__file__).resolve().parent.parent
 
 
@@ -18,17 +17,25 @@ def readme():
         if c.cell_type == 'code' and re.search(r'^#\| echo: false', c.source, re.M): c.source = ''
         if c.cell_type == 'code': c.source = re.sub(r'^#\|.*\n', '', c.source, flags=re.M)
     text, _ = MarkdownExporter().from_notebook_node(nb)
-    text = re.sub(r'\]\((\w+\.ipynb)((?:#[\w-]+)?)\)', r'](nbs/\1\2)', text)
-    text = PICTURE.sub(lambda m: '![' + re.search(r'<svg[^>]*aria-label="([^"]*)"', m[0])[1] + '](nbs/overview.svg)', text)
+    text = re.sub(r'\]\((\w+\.(?:ipynb|png))((?:#[\w-]+)?)\)', r'](nbs/\1\2)', text)
+    text = re.sub(r'!\[svg\]\([^)]*\)', lambda m: f'![{alternative_text()}](nbs/overview.svg)', text)
     text = text.replace('```python\n\n```\n', '')  # what is left of a cell whose source the site does not show
     note = '<!-- Made from nbs/index.ipynb by tools/make_readme.py: edit there. -->\n\n'
     return note + re.sub(r'\n{3,}', '\n\n', text).strip() + '\n'
 
 
+def drawing_cell():
+    "The cell of the index that draws the chapters."
+    cells = nbformat.read(root/'nbs'/'index.ipynb', 4).cells
+    return next(c for c in cells if c.cell_type == 'code' and any('image/svg+xml' in o.get('data', {}) for o in c.outputs))
+
+
+def alternative_text(): return re.search(r'^#\| fig-alt: "(.*)"', drawing_cell().source, re.M)[1]
+
+
 def overview():
     "The drawing of the index, as it was committed."
-    nb = nbformat.read(root/'nbs'/'index.ipynb', 4)
-    return next(m[1] for c in nb.cells if c.cell_type == 'code' for o in c.outputs for m in [PICTURE.search(o.get('data', {}).get('text/html', ''))] if m) + '\n'
+    return next(o['data']['image/svg+xml'] for o in drawing_cell().outputs if 'image/svg+xml' in o.get('data', {})).strip() + '\n'
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"A folder from the net: nothing in it is executed, nothing it says is believed, and every trick ends in one line."
+"A folder from the net: nothing in it is executed, nothing it says is believed, and each trick ends in one line."
 import contextlib
 import json
 import os
@@ -28,7 +28,7 @@ def original(tokenizer, tmp_path_factory):
     torch.manual_seed(0)
     t = SentencePieceTokenizer(tokenizer)
     model = EmbeddingModel(len(t), embedding_dim=8, hidden_dim=16, n_layers=1, n_heads=2, tokenizer=t)
-    return model.save_pretrained(tmp_path_factory.mktemp('stranger')/'model')
+    return model.save_pretrained(tmp_path_factory.mktemp("original")/'model')
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def checkpoint(tmp_path):
 
 
 def signed(folder):
-    "A stranger writes fitting checksums."
+    "An attacker writes fitting checksums."
     (folder/'checksums.json').write_text(json.dumps({f.name: sha256_file(f) for f in folder.iterdir() if f.name != 'checksums.json'}))
 
 
