@@ -11,9 +11,10 @@ __all__ = ['ABOUT', 'alignment', 'pair_cosines', 'uniformity', 'mean_cosine', 'f
 # %% ../nbs/10_embedding_analysis.ipynb #1454017f
 from typing import Sequence
 import numpy as np
-from .commands import InputError, require
+from .commands import InputError, import_extra
 from .measures import mrr_at_k, rank
-from .plots import OKABE_ITO, axes
+from .contrastive_training import axes
+from .plots import OKABE_ITO
 from .vectors import unit_vectors
 
 # %% ../nbs/10_embedding_analysis.ipynb #b728187b
@@ -279,7 +280,7 @@ def embedding_map(
     if method == 'pca': return pca(x)[0]
     if method != 'tsne': raise InputError(f"method must be 'pca' or 'tsne', got {method!r}")
     x = _cloud(x, 5)
-    manifold = require('sklearn.manifold', 'viz')
+    manifold = import_extra('sklearn.manifold', 'viz')
     start = pca(x)[0]
     start = start/max(start[:, 0].std(), 1e-12)*1e-4  # from PCA: the large picture is kept better than from noise
     tsne = manifold.TSNE(perplexity=min(30, (len(x) - 1)/3), metric='cosine', init=start.astype(np.float32),

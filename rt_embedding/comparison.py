@@ -12,9 +12,10 @@ import numpy as np
 from rt_embedding.analysis import (
     effective_rank, first_component_share, hubness, mean_cosine, neighbours, paired_cosines, reciprocal_ranks,
     uniformity)
-from .commands import InputError, require
+from .commands import InputError, import_extra
 from .measures import Bootstrap, jackknife
-from .plots import OKABE_ITO, axes
+from .contrastive_training import axes
+from .plots import OKABE_ITO
 from .vectors import cut_vectors, unit_vectors
 
 # %% ../nbs/10d_comparison.ipynb #93fc166d
@@ -135,7 +136,7 @@ def _verdict(low, high):
 
 def _shape_differences(x, y, seed):
     "Differences of the shape measures; what is undefined for a model (all vectors equal) is left out."
-    require('scipy.stats', 'viz')  # for the intervals; below, an InputError means an undefined measure
+    import_extra('scipy.stats', 'viz')  # for the intervals; below, an InputError means an undefined measure
     rows, out = np.sort(np.random.default_rng(seed).permutation(len(x))[:MAX_TEXTS]), {}
     for name, measure in _SHAPE.items():
         def change(some, f=measure): return f(y[rows[some]]) - f(x[rows[some]])

@@ -13,11 +13,12 @@ from itertools import chain
 from typing import Sequence
 import numpy as np
 import torch
-from .commands import InputError, require
+from .commands import InputError, import_extra
 from .encoder import EmbeddingModel, masked_mean
 from .encoding import evaluating, pad_rows
 from .measures import spearman
-from .plots import OKABE_ITO, axes
+from .contrastive_training import axes
+from .plots import OKABE_ITO
 from .rope import rope_tables, rotate
 from .tokenizer import MASK_ID
 
@@ -74,6 +75,7 @@ def _recording(modules):
     finally:
         for hook in hooks: hook.remove()
 
+# %% ../nbs/10c_inside.ipynb #f57b995e
 @torch.inference_mode()
 def layer_vectors(
     model:EmbeddingModel,   # with a tokenizer
@@ -107,6 +109,7 @@ def _check_blocks(model):
     if not len(model.blocks):
         raise InputError('this model has no blocks (a bag of tokens): it has no attention to look at')
 
+# %% ../nbs/10c_inside.ipynb #78bcdccf
 @torch.inference_mode()
 def attention_of(
     model:EmbeddingModel,  # with a tokenizer
@@ -134,7 +137,7 @@ def plot_heads(
     "One small square for every head, a row for every block."
     weights = np.asarray(weights)[:max_heads, :max_heads]
     L, H = weights.shape[:2]
-    fig = fig or require('matplotlib.pyplot', 'viz').figure(layout='constrained')
+    fig = fig or import_extra('matplotlib.pyplot', 'viz').figure(layout='constrained')
     fig.set_size_inches(max(4.5, 1.25*H + 0.6), 1.4*L + 0.7)
     for (layer, head), ax in np.ndenumerate(fig.subplots(L, H, squeeze=False)):
         w = weights[layer, head]
@@ -218,6 +221,7 @@ def _unrotated_heads(model, texts):
             model.encode_tokens(pad_rows([row], model.config.context_window)[0].to(model.device))
     return {layer: torch.cat(parts, dim=2) for layer, parts in taken.items()}
 
+# %% ../nbs/10c_inside.ipynb #fc4511ed
 @torch.inference_mode()
 def positional_bias(
     model:EmbeddingModel,        # with a tokenizer

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.script import Param
 from .analysis import ABOUT, neighbours
-from .commands import InputError, atomic_folder, command, require
+from .commands import InputError, atomic_folder, command, import_extra
 from rt_embedding.description import (
     PICTURES, ReportData, compare_models, describe, encode_all, find_places, load_models, map_rows, read_texts,
     save_pictures, shorten)
@@ -33,6 +33,7 @@ def _summary(result):
     healthy = ['nothing stands out as broken. Shape alone is not quality: see rt_evaluate.']
     yield 'list', [f'{name}: {v}' for name, of in result['models'].items() for v in of['verdicts'] or healthy]
 
+# %% ../nbs/10f_report.ipynb #b43218c8
 def _measures(result):
     "A row per measure, a column per model."
     models = result['models']
@@ -66,6 +67,7 @@ def _comparisons(result):
             some += [f'lost: {a} | {b}' for a, b in e['lost_such_as']]
             if some: yield 'list', some
 
+# %% ../nbs/10f_report.ipynb #8ee1f022
 def _neighbours(result):
     "The chosen texts and what is nearest to them, models side by side."
     yield 'heading', 'Nearest neighbours'
@@ -86,6 +88,7 @@ def _by_length(result):
                 for i, g in enumerate(groups)]
         yield 'table', [['words', 'n', *(f'MRR@10, {name}' for name in models)], *rows]
 
+# %% ../nbs/10f_report.ipynb #74b12238
 def _token_vectors(result):
     "Length and frequency of token vectors, of the models that can be opened."
     own = {name: of['tokens'] for name, of in result['models'].items() if 'tokens' in of}
@@ -96,6 +99,7 @@ def _token_vectors(result):
     keys = 'spearman', 'seen_share', 'mean_norm_seen', 'mean_norm_unseen'
     yield 'table', [['', *own], *([k, *(_number(of[k]) for of in own.values())] for k in keys)]
 
+# %% ../nbs/10f_report.ipynb #70ac4192
 def _heads(result, n=8):
     "Statistics of the first `n` heads of the first `n` blocks."
     own = {name: of['heads'] for name, of in result['models'].items() if 'heads' in of}
@@ -210,6 +214,7 @@ def _check_output(folder):
     if others := sorted(names - ours):
         raise InputError(f'{folder} holds other files ({others[0]}): choose another --output')
 
+# %% ../nbs/10f_report.ipynb #522ccd8b
 def _check_sentences(sentences):
     "The sentences that the user wants to look at, each once."
     sentences = as_list(sentences or [])
@@ -238,7 +243,7 @@ def analyse(
     chosen, folder = _check_sentences(sentences), Path(output)
     _check_output(folder)
     models = load_models(model, compare, untrained, batch_size, str(choose_device(device)))
-    if len(models) > 1: require('scipy.stats', 'viz')  # for the intervals of differences
+    if len(models) > 1: import_extra('scipy.stats', 'viz')  # for the intervals of differences
     data = encode_all(*read_texts(input, max_texts, seed), chosen, models, seed)
     data.numbers = {name: describe(data, name, batch_size) for name in models}
     result = dict(format_version=3, n_texts=len(data.texts), tasks={name: len(of) for name, of in data.tasks.items()},
