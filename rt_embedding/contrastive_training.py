@@ -308,7 +308,7 @@ def _loaded_model(model, tokenizer, sizes):
     for name in ('embedding_dim', 'hidden_dim'):
         if sizes[name] not in (None, getattr(m.config, name)):
             raise InputError(f'{model} has {name} {getattr(m.config, name)}, asked for {sizes[name]}: leave it out')
-    if sizes['n_layers'] is not None: m = m.grow(sizes['n_layers'], sizes['n_heads'])
+    if sizes['n_layers'] is not None: m = m.add_layers(sizes['n_layers'], sizes['n_heads'])
     if tokenizer and SentencePieceTokenizer(tokenizer).sha256 != m.tokenizer.sha256:
         raise InputError(f'{tokenizer} is not the tokenizer of {model}: '
                          'leave --tokenizer out, the model brings its own')
