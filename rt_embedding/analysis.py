@@ -17,9 +17,9 @@ import torch
 from .commands import InputError, import_extra
 from .encoder import EmbeddingModel, masked_mean
 from .encoding import evaluating, pad_rows
-from .evaluation import COLORS
+from .lab import COLORS
 from .measures import Bootstrap, mrr_at_k, rank, spearman
-from .tokenizer import MASK_ID
+from .vocabulary import MASK_ID
 
 # %% ../nbs/10_embedding_analysis.ipynb #b728187b
 def _unit(x, at_least=2):

@@ -15,7 +15,7 @@ import torch
 from .commands import InputError, import_extra
 from .encoder import EmbeddingModel
 from .encoding import evaluating, pad_rows
-from .evaluation import COLORS
+from .lab import COLORS
 from .rope import rope_tables, rotate
 
 # %% ../nbs/10c_inside.ipynb #eb1d53d5

@@ -43,8 +43,10 @@ from .overlap import TestSetFilter
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
-from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import count_words, learn_vocabulary, reservoir_sample
+from .steps import TrainingConfig, learning_rate_at, parameter_groups
+from .training import retain_freed_memory
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class LabModel(EmbeddingModel):
     ):
         c = config
         super().__init__(c.vocab_size, c.embedding_dim, c.context_window, c.hidden_dim, temperature_init=c.temperature_init, n_layers=c.n_layers, n_heads=c.n_heads,
-                         feedforward_dim=c.feedforward_dim, pooling='weighted_mean' if c.pooling == 'weighted' else 'mean', tokenizer=tokenizer)
+                         feedforward_dim=c.feedforward_dim or None, pooling='weighted_mean' if c.pooling == 'weighted' else 'mean', tokenizer=tokenizer)
         self.enter = self.pooler = self.own_head = None
         for f in fields(c):
             if apply := CHANGES.get((f.name, getattr(c, f.name))): apply(self)
@@ -522,7 +524,7 @@ class HiddenWords(MLMObjective):
     def __init__(self, *args, **kw): super().__init__(*args, **kw)
     def loss(self, model, batch):
         if model.own_head is None: return super().loss(model, batch)
-        return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+        return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
 
 def judge(
     model,         # a `LabModel`

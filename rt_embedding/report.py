@@ -26,7 +26,7 @@ from .page import content_policy, inline, render
 from .pairfiles import read_pairs
 from .text import numbered_lines
 from .text import expand_paths, read_sentences, split_sentences
-from .tokenizer import reservoir_sample
+from .vocabulary import reservoir_sample
 from .distributed import choose_device
 
 # %% ../nbs/10e_report.ipynb #e5a8060e
