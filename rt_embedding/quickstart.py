@@ -18,7 +18,8 @@ from .commands import InputError, atomic_file, atomic_folder, command, import_ex
 from .cooccurrence import check_start
 from .encoder import PRESETS
 from .evaluation import evaluate_retrieval, score_ranking
-from .logging import plot_training, read_metrics
+from .logging import read_metrics
+from .plots import plot_training
 from .measures import bm25_ranking, markdown_table
 from .pairfiles import load_pairs
 from .plots import OKABE_ITO, axes
