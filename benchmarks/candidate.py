@@ -12,7 +12,8 @@ from rt_embedding.corpus import BatchPlan
 from rt_embedding.masking import IGNORE
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.onnx import OnnxEncoder, export_onnx
-from rt_embedding.training import TrainingConfig, retain_freed_memory, parameter_groups, to_device
+from rt_embedding.steps import TrainingConfig, parameter_groups, to_device
+from rt_embedding.training import retain_freed_memory
 
 
 class Rows:
@@ -26,7 +27,7 @@ class Rows:
 
 class FullScores(MLMObjective):
     "Labelled positions only, but all their scores at once, and three dense gradients of the table."
-    def loss(self, model, batch): return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+    def loss(self, model, batch): return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
 
 
 class DenseHead(MLMObjective):

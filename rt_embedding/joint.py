@@ -9,7 +9,7 @@ __all__ = ['JointObjective']
 import math
 from fastcore.basics import patch
 from .commands import InputError
-from .training import Objective
+from .steps import Objective
 
 # %% ../nbs/07c_joint_objective.ipynb #428c7782
 class JointObjective(Objective):
@@ -40,10 +40,10 @@ def batch(self:JointObjective, epoch, index):
     return dict(first=self.first.batch(epoch, index), second=self.second.batch(*self._place(epoch, index)))
 
 @patch
-def part(self:JointObjective, epoch, index, rank, size):
+def rank_slice(self:JointObjective, epoch, index, rank, size):
     "What one of several processes computes of a batch."
-    return dict(first=self.first.part(epoch, index, rank, size),
-                second=self.second.part(*self._place(epoch, index), rank, size))
+    return dict(first=self.first.rank_slice(epoch, index, rank, size),
+                second=self.second.rank_slice(*self._place(epoch, index), rank, size))
 
 @patch
 def _place(self:JointObjective, epoch, index):

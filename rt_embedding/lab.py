@@ -39,12 +39,14 @@ from .masking import MaskingStrategy
 from .mlm import MLMObjective
 from .pairfiles import load_pairs
 from .pairs import TokenRows
-from .recipe import Unseen
+from .overlap import TestSetFilter
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
-from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import count_words, learn_vocabulary, reservoir_sample
+from .steps import TrainingConfig, learning_rate_at, parameter_groups
+from .training import retain_freed_memory
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class LabModel(EmbeddingModel):
     ):
         c = config
         super().__init__(c.vocab_size, c.embedding_dim, c.context_window, c.hidden_dim, temperature_init=c.temperature_init, n_layers=c.n_layers, n_heads=c.n_heads,
-                         feedforward_dim=c.feedforward_dim, pooling='weighted_mean' if c.pooling == 'weighted' else 'mean', tokenizer=tokenizer)
+                         feedforward_dim=c.feedforward_dim or None, pooling='weighted_mean' if c.pooling == 'weighted' else 'mean', tokenizer=tokenizer)
         self.enter = self.pooler = self.own_head = None
         for f in fields(c):
             if apply := CHANGES.get((f.name, getattr(c, f.name))): apply(self)
@@ -429,7 +431,7 @@ def gather_material(
     if bool(corpus) != bool(pairs): raise InputError('give --corpus and --pairs together, or neither for the Python documentation')
     tasks = collect_tasks(sts, retrieval) if sts or retrieval else []
     if corpus:
-        unseen = Unseen(tasks)
+        unseen = TestSetFilter(tasks)
         found = [*dict.fromkeys(reservoir_sample(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0])]
         files = expand_paths(pairs)
         some = {p.name: reservoir_sample(unseen.pairs([q[:2] for q in load_pairs(p, 'pairs')]), max(2, max_pairs//len(files)), 0)[0] for p in files}
@@ -437,7 +439,7 @@ def gather_material(
     else:
         objects = documented_objects([p for p in packages.split(',') if p] or None)
         learn, held = described_split(objects, 0.05, 0)
-        unseen = Unseen([*tasks, pairs_data(description_task(held))])
+        unseen = TestSetFilter([*tasks, pairs_data(description_task(held))])
         found = reservoir_sample(unseen.sentences(python_sentences(learn)), max_sentences, 0)[0]
         some = {'python': reservoir_sample(unseen.pairs(python_pairs(learn)), max_pairs, 0)[0]}
         tasks, names = [*tasks, pairs_data(description_task(held), 'describe')], dict(corpus=['python'], pairs=['python'])
@@ -522,7 +524,7 @@ class HiddenWords(MLMObjective):
     def __init__(self, *args, **kw): super().__init__(*args, **kw)
     def loss(self, model, batch):
         if model.own_head is None: return super().loss(model, batch)
-        return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+        return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
 
 def judge(
     model,         # a `LabModel`

@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['MEASURES', 'BOOTSTRAP', 'pearson', 'average_ranks', 'spearman', 'ndcg_at_k', 'mrr_at_k', 'recall_at_k', 'top_k',
-           'rank', 'words', 'tfidf_similarity', 'bm25_index', 'bm25_scores', 'bm25_ranking', 'Bootstrap', 'student_t',
+           'rank', 'tfidf_similarity', 'bm25_index', 'bm25_scores', 'bm25_ranking', 'Bootstrap', 'student_t',
            'jackknife', 'markdown_table']
 
 # %% ../nbs/09_measures.ipynb #75a64e7e
-import math, re
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Sequence
 import numpy as np
 from .commands import InputError, import_extra
+from .text import words
 
 # %% ../nbs/09_measures.ipynb #7cd2c64c
 def _check_correlated(a, b):
@@ -161,13 +162,6 @@ def rank(
     found = [top_k(q[i:i+step] @ d.T, k) for i in range(0, len(q), step)]
     if not found: return np.zeros((0, k), int), np.zeros((0, k))
     return tuple(np.concatenate(x) for x in zip(*found, strict=True))
-
-# %% ../nbs/09_measures.ipynb #c67e31bd
-def words(
-    text:str,    # any text
-)->list[str]:    # runs of letters, digits and _, in lower case
-    "What the word-counting baselines see of a text."
-    return re.findall(r'\w+', text.lower())
 
 # %% ../nbs/09_measures.ipynb #18010f71
 def tfidf_similarity(

@@ -11,7 +11,8 @@ import json, re
 from collections import Counter
 from itertools import chain
 from .commands import InputError
-from .pairs import numbered_lines, text_hash
+from .overlap import text_hash
+from .text import numbered_lines
 from .text import bare_suffix, expand_paths, split_sentences
 
 # %% ../nbs/00i_pair_files.ipynb #5e60a0dc
@@ -177,7 +178,7 @@ def adjacent_pairs(
 
 def _adjacent(lines):
     "The neighbours of one file. A sentence that only repeats the one before it makes no pair."
-    from rt_embedding.sources import text_key
+    from rt_embedding.overlap import text_key
     found, before = PairList(), None
     for sentence in passage_sentences(lines):
         if before is not None and sentence is not None:

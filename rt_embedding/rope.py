@@ -28,7 +28,7 @@ def rope_tables(
     head_dim:int,         # `K`
     base:float=10000.0,   # as in `rope_frequencies`
 )->tuple:                 # cos and sin, each `(T,K)` float32; sin is negative in the first half of the columns
-    "What every column keeps of itself (cos) and takes from its partner (sin), at every position."
+    "Factors for each column and for its partner, `K/2` columns away, at every position."
     positions = torch.arange(n_positions, dtype=torch.float64, device='cpu')
     angles = torch.outer(positions, rope_frequencies(head_dim, base))   # (T,K/2)
     cos, sin = angles.cos().float(), angles.sin().float()               # rounded last: see "What could go wrong"
@@ -62,7 +62,7 @@ class RotaryEmbedding(nn.Module):
         q:Tensor,             # `(B,H,T,K)` queries, T at most max_positions
         k:Tensor,             # `(B,H,T,K)` keys
     )->tuple:                 # both turned; shapes and types stay
-        "Turn queries and keys alike; values are none of its business."
+        "Turn queries and keys alike; values stay as they are."
         cos, sin = self.tables(q.shape[-2])
         return rotate(q, cos, sin), rotate(k, cos, sin)
 

@@ -22,7 +22,8 @@ from tqdm import tqdm
 from .commands import InputError, atomic_folder, command, read_json, import_extra
 from .encoder import EmbeddingModel
 from .saving import find_model
-from .measures import top_k, rank, words
+from .measures import top_k, rank
+from .text import words
 from .page import PageServer
 from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
 

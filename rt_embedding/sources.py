@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOLE', 'ENDS', 'UNMARKED', 'WIKIPEDIA', 'rt_corpus', 'plain_text', 'is_sentence', 'paragraphs', 'parse_docstring',
-           'DocumentedObject', 'name_words', 'installed_packages', 'documented_objects', 'text_key', 'plot_packages',
+           'DocumentedObject', 'name_words', 'installed_packages', 'documented_objects', 'plot_packages',
            'plot_lengths', 'python_sentences', 'description', 'python_pairs', 'described_split', 'description_task',
            'text_pairs', 'is_prose', 'article_sentences', 'BloomFilter', 'write_sentences', 'wikipedia_stream',
            'make_corpus']
@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from loguru import logger
 from tqdm import tqdm
 from .commands import InputError, atomic_file, command, import_extra
+from .overlap import text_key
 from .text import OPENERS, UNREADABLE, bare_suffix, expand_paths, normalize_spaces, split_sentences
 
 # %% ../nbs/06e_sources.ipynb #501716b3
@@ -698,13 +699,6 @@ def _once(objects):
         key = text_key(f'{o.summary} {o.body}')
         if o.name not in names and key not in texts: texts[key] = o; names.add(o.name)
     return sorted(texts.values(), key=lambda o: (o.package != 'python', o.package, o.name))
-
-# %% ../nbs/06e_sources.ipynb #8180a363
-def text_key(
-    text:str,  # a sentence
-)->str:        # its letters and digits, lower case, one space between words
-    "Two texts are the same if their keys are."
-    return ' '.join(re.findall(r'[^\W_]+', text.lower()))
 
 # %% ../nbs/06e_sources.ipynb #8e1f05f2
 def plot_packages(

@@ -12,7 +12,7 @@ import time
 
 import torch
 import torch._dynamo  # for all children
-from rt_embedding import contrastive_training, encoder, logging, mlm, training
+from rt_embedding import checkpoints, contrastive_training, encoder, logging, mlm, saving, training
 
 
 def die(): os.kill(os.getpid(), signal.SIGKILL)
@@ -62,10 +62,10 @@ FAULTS = {  # place -> how often a run of either task comes there, at least, and
     'best or last, after': (4, lambda o, n: at(encoder.EmbeddingModel, 'save_pretrained', n, 'after')),
     'log, half a line': (22, lambda o, n: at(LOG, '_record', n, half_a_line)),
     'log, after a line': (22, lambda o, n: at(LOG, '_record', n, 'after')),
-    'weights half written': (10, lambda o, n: at(encoder, 'save_file', n, half_written)),
+    'weights half written': (10, lambda o, n: at(saving, 'save_file', n, half_written)),
     'checkpoint, before': (6, lambda o, n: at(training, 'save_checkpoint', n, 'before')),
-    'checkpoint, optimiser half written': (6, lambda o, n: at(training, '_torch_save', n, half_written)),
-    'checkpoint, before a checksum': (36, lambda o, n: at(training, 'sha256_file', n, 'before')),
+    'checkpoint, optimiser half written': (6, lambda o, n: at(checkpoints, 'torch_save', n, half_written)),
+    'checkpoint, before a checksum': (36, lambda o, n: at(checkpoints, 'sha256_file', n, 'before')),
     'checkpoint, after': (6, lambda o, n: at(training, 'save_checkpoint', n, 'after')),
     'folder renamed, before': (10, lambda o, n: at(os, 'rename', n, 'before')),
     'folder renamed, after': (10, lambda o, n: at(os, 'rename', n, 'after')),

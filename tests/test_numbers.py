@@ -6,7 +6,9 @@ import pytest
 import torch
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.logging import read_metrics
-from rt_embedding.training import Objective, TrainingConfig, checkpoints, train, verify_checkpoint
+from rt_embedding.checkpoints import checkpoints, verify_checkpoint
+from rt_embedding.steps import Objective, TrainingConfig
+from rt_embedding.training import train
 
 from helpers import final, same
 
