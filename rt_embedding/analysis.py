@@ -13,8 +13,7 @@ from typing import Sequence
 import numpy as np
 from .commands import InputError, import_extra
 from .measures import mrr_at_k, rank
-from .contrastive_training import axes
-from .plots import OKABE_ITO
+from .plots import OKABE_ITO, axes
 from .vectors import unit_vectors
 
 # %% ../nbs/10_embedding_analysis.ipynb #b728187b

@@ -14,8 +14,7 @@ from rt_embedding.analysis import (
     uniformity)
 from .commands import InputError, import_extra
 from .measures import Bootstrap, jackknife
-from .contrastive_training import axes
-from .plots import OKABE_ITO
+from .plots import OKABE_ITO, axes
 from .vectors import cut_vectors, unit_vectors
 
 # %% ../nbs/10d_comparison.ipynb #93fc166d

@@ -27,12 +27,14 @@ from .evaluate_command import load_encoder
 from .inside import (
     attention_of, layer_vectors, mean_head_statistics, plot_attention, plot_heads, plot_positional_bias,
     plot_token_norms, positional_bias, token_norms)
-from .measures import mrr_at_k, rank, words
+from .measures import mrr_at_k, rank
+from .text import words
 from .pairfiles import is_pair_file, read_pairs
 from .plots import OKABE_ITO
-from .testsets import as_list, noise_task
+from .commands import as_list
+from .testsets import noise_task
 from .text import expand_paths, read_sentences, split_sentences
-from .tokenizer import reservoir_sample
+from .vocabulary import reservoir_sample
 from .vectors import unit_vectors
 
 # %% ../nbs/10e_description.ipynb #10410650

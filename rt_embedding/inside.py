@@ -17,10 +17,9 @@ from .commands import InputError, import_extra
 from .encoder import EmbeddingModel, masked_mean
 from .encoding import evaluating, pad_rows
 from .measures import spearman
-from .contrastive_training import axes
-from .plots import OKABE_ITO
+from .plots import OKABE_ITO, axes
 from .rope import rope_tables, rotate
-from .tokenizer import MASK_ID
+from .vocabulary import MASK_ID
 
 # %% ../nbs/10c_inside.ipynb #5149d1ba
 def _token_rows(model):

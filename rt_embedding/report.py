@@ -17,9 +17,10 @@ from rt_embedding.description import (
     PICTURES, ReportData, compare_models, describe, encode_all, find_places, load_models, map_rows, read_texts,
     save_pictures, shorten)
 from .distributed import choose_device
-from .measures import markdown_table, words
+from .measures import markdown_table
+from .text import words
 from .page import content_policy, inline, render
-from .testsets import as_list
+from .commands import as_list
 
 # %% ../nbs/10f_report.ipynb #7eb805df
 def _number(v): return 'undefined' if v is None else f'{v:.3f}'.replace('-0.000', '0.000')
