@@ -13,6 +13,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np
 import torch
 from fastcore.basics import patch
@@ -90,6 +91,7 @@ def _check_sizes(batch_size, validation_candidates, chunk_size):
     if chunk_size is not None and chunk_size < 1:
         raise InputError(f'chunk_size must be at least 1, got {chunk_size}: leave it out for the whole batch')
 
+# %% ../nbs/08a_contrastive_training.ipynb #8989b3f6
 @patch
 def _weighted(self:ContrastiveObjective, weights):
     "The training pairs of each source, with the number of times that a pair is seen in an epoch."
@@ -125,6 +127,7 @@ def _batches(self:ContrastiveObjective, epoch):
         self._epoch = epoch, draw_batches(self.parts, self.batch_size, self.seed, epoch, self.one_source)
     return self._epoch[1]
 
+# %% ../nbs/08a_contrastive_training.ipynb #6b13ac45
 @patch
 def fingerprint(self:ContrastiveObjective)->str:  # 16 hexadecimal digits
     "Changes with any text of any pair."
@@ -140,6 +143,7 @@ def _divide(pairs, rank, size):
     parts = [slice(*cut) for cut in pairwise(len(pairs)*r//size for r in range(size + 1))]
     return [(p.stop - p.start, int((pairs[p, 2] >= 0).sum())) for p in parts], parts[rank]
 
+# %% ../nbs/08a_contrastive_training.ipynb #90895009
 @patch
 def _make(self:ContrastiveObjective, rows, rank=0, size=1):
     "Everything about some pairs that the model needs; of several processes each encodes its part of the texts."
@@ -180,6 +184,7 @@ def _sides(self:ContrastiveObjective, vectors, batch):
     v, n = vectors[batch['place']].float(), batch['n_pairs']
     return v[:n], v[n:2*n], v[2*n:] if len(v) > 2*n else None
 
+# %% ../nbs/08a_contrastive_training.ipynb #1c528afa
 @patch
 def _all_sides(self:ContrastiveObjective, vectors, batch):
     "The same for the vectors of all processes, gathered in one message."
@@ -202,6 +207,7 @@ def positions(self:ContrastiveObjective, batch): return sum(ids.numel() for ids,
 @patch
 def metrics(self:ContrastiveObjective, model): return dict(temperature=float(model.temperature.detach()))
 
+# %% ../nbs/08a_contrastive_training.ipynb #48bda69c
 @patch
 def backward(self:ContrastiveObjective, model, batches):
     "Add the gradients of the mean over all pairs; with `chunk_size` by GradCache."
@@ -308,13 +314,7 @@ def _loaded_model(model, tokenizer, sizes):
                          'leave --tokenizer out, the model brings its own')
     return m
 
-def _first_model(model, tokenizer, preset, init, sizes, temperature_init, seed):
-    "The model that the training starts with."
-    with seeded(seed):
-        m = _loaded_model(model, tokenizer, sizes) if model else _new_model(tokenizer, preset, init, sizes)
-    _set_temperature(m, temperature_init)
-    return m
-
+# %% ../nbs/08a_contrastive_training.ipynb #4bf75ebb
 def _set_temperature(model, value):
     "Start the learnable temperature at `value`; None: where an earlier training left it, else at 0.05."
     if value is None and model.log_temperature is not None:
@@ -325,6 +325,19 @@ def _set_temperature(model, value):
         model.log_temperature = nn.Parameter(torch.zeros(()))
         model.config = replace(model.config, use_temperature=True)
     model.log_temperature.data.fill_(math.log(0.05 if value is None else value))
+
+# %% ../nbs/08a_contrastive_training.ipynb #8b3b14b0
+def _first_model(flags, seed):
+    "The model that the training starts with; a text paired with itself needs dropout."
+    dropout = 0.1 if flags.dropout is None and flags.source == 'dropout' else flags.dropout
+    sizes = {k: getattr(flags, k) for k in ('context_window', 'embedding_dim', 'hidden_dim', 'n_layers', 'n_heads')}
+    sizes |= dict(dropout=dropout)
+    with seeded(seed):
+        if flags.model: m = _loaded_model(flags.model, flags.tokenizer, sizes)
+        else: m = _new_model(flags.tokenizer, flags.preset, flags.init, sizes)
+    _set_temperature(m, flags.temperature_init)
+    check_matryoshka_dims(flags.matryoshka_dims, m.config.embedding_dim)        # early, before anything is read
+    return m
 
 # %% ../nbs/08a_contrastive_training.ipynb #993515c5
 def _running_text(corpus, tokenizer, table, output_dir):
@@ -351,6 +364,7 @@ def _mined_table(table, sources, model, margin, output_dir, seed):
     _say(lambda: f'hard negatives for {int((table.pairs[:, 2] >= 0).sum()):,} of {len(table):,} pairs')
     return table
 
+# %% ../nbs/08a_contrastive_training.ipynb #039abe8d
 def _with_mlm(objective, text, model, weight, seed):
     "The objective with masked language modelling alongside."
     pairs = objective.table.pairs
@@ -361,20 +375,41 @@ def _with_mlm(objective, text, model, weight, seed):
     return JointObjective(objective, mlm, weight)
 
 # %% ../nbs/08a_contrastive_training.ipynb #d8a3b00c
-def _check_request(config, init, resume, files, weights, corpus, needs_corpus):
+def _check_request(flags, config, files):
     "Refuse what cannot be done and flags that contradict each other, before anything is read."
-    check_start(init)
-    check_resume(resume)
+    check_start(flags.init)
+    check_resume(flags.resume)
     choose_device(config.device)
     world(config.device)                       # joins the other processes, if there are any
-    if weights and len(weights) != len(files):
-        raise InputError(f'{len(weights)} weights for {len(files)} pair files: give one each')
+    if flags.weights and len(flags.weights) != len(files):
+        raise InputError(f'{len(flags.weights)} weights for {len(files)} pair files: give one each')
     if repeated := [name for name, n in Counter(files).items() if n > 1]:
         raise InputError(f'{repeated[0]} is named twice: name it once, with its weight')
-    if corpus and not needs_corpus:
+    if flags.corpus and not (flags.mlm_weight or _counts(flags)):
         raise InputError('corpus is read for --mlm_weight, or to count in (--init spectral, without --model): '
                          'leave it out')
 
+def _counts(flags): return flags.init == 'spectral' and not flags.model
+
+# %% ../nbs/08a_contrastive_training.ipynb #dd5280e1
+def _objective(flags, table, model, seed):
+    "The objective that the flags describe."
+    return ContrastiveObjective(
+        table, model.tokenizer, model.config.context_window, flags.batch_size,
+        dict(zip(table.names, flags.weights or (), strict=False)), flags.one_source, flags.validation_split,
+        flags.validation_candidates, flags.chunk_size,
+        check_matryoshka_dims(flags.matryoshka_dims, model.config.embedding_dim), seed)
+
+_DECISIVE = ('weights batch_size chunk_size validation_split validation_candidates one_source temperature_init '
+             'hard_negative_margin mlm_weight').split()
+
+def _run_settings(flags, model, objective):
+    "What else decides the run, for the training loop to compare."
+    return dict(init=str(flags.model or flags.init), tokenizer_sha256=model.tokenizer.sha256,
+                pairs=objective.fingerprint(), matryoshka_dims=objective.matryoshka_dims,
+                **{name: getattr(flags, name) for name in _DECISIVE})
+
+# %% ../nbs/08a_contrastive_training.ipynb #1634332a
 def _say_split(objective):
     n, held_out = len(objective.train_rows), len(objective.validation_rows)
     left_out = len(objective.table) - n - held_out
@@ -420,30 +455,20 @@ def train_contrastive(
     **kwargs,
 ):
     "Train embeddings on pairs of texts that belong together."
+    flags = SimpleNamespace(**locals())                     # for the steps above
     config, files = TrainingConfig(epochs=epochs, **kwargs), [str(f) for f in as_list(pairs)]
-    counts = init == 'spectral' and not model
-    _check_request(config, init, resume, files, weights, corpus, mlm_weight or counts)
-    if dropout is None and source == 'dropout': dropout = 0.1
-    sizes = dict(context_window=context_window, embedding_dim=embedding_dim, hidden_dim=hidden_dim, n_layers=n_layers,
-                 n_heads=n_heads, dropout=dropout)
-    m = _first_model(model, tokenizer, preset, init, sizes, temperature_init, config.seed)
-    dims = check_matryoshka_dims(matryoshka_dims, m.config.embedding_dim)
+    _check_request(flags, config, files)
+    m = _first_model(flags, config.seed)
     sources = {f: load_pairs(f, source) for f in files}
     table = pair_table(sources, m.tokenizer)
     text = _running_text(corpus, m.tokenizer, table, output_dir)
-    if counts and main_first(lambda: not checkpoints(output_dir)): _start_from_counts(m, text, config.seed)
+    if _counts(flags) and main_first(lambda: not checkpoints(output_dir)): _start_from_counts(m, text, config.seed)
     if hard_negative_margin is not None:
         table = _mined_table(table, sources, m, hard_negative_margin, output_dir, config.seed)
-    objective = ContrastiveObjective(
-        table, m.tokenizer, m.config.context_window, batch_size, dict(zip(files, weights or (), strict=False)),
-        one_source, validation_split, validation_candidates, chunk_size, dims, config.seed)
+    objective = _objective(flags, table, m, config.seed)
     _say_split(objective)
-    settings = dict(
-        init=str(model or init), tokenizer_sha256=m.tokenizer.sha256, pairs=objective.fingerprint(), weights=weights,
-        batch_size=batch_size, chunk_size=chunk_size, matryoshka_dims=dims, validation_split=validation_split,
-        validation_candidates=validation_candidates, one_source=one_source, temperature_init=temperature_init,
-        hard_negative_margin=hard_negative_margin, mlm_weight=mlm_weight)
     task = _with_mlm(objective, text, m, mlm_weight, config.seed) if mlm_weight else objective
+    settings = _run_settings(flags, m, objective)
     result = train(m, task, config, output_dir, resume, settings, callback=tracker(output_dir, tensorboard))
     if result['last']: _say_result(result['last'], output_dir)
     return result

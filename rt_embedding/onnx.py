@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 import numpy as np
 import torch
+from fastcore.basics import patch
 from torch import nn
 from .commands import InputError, atomic_folder, command, import_extra
 from .encoder import EmbeddingModel
@@ -38,6 +39,7 @@ def _quietly():
             yield
     finally: logging.disable(before)
 
+# %% ../nbs/08b_onnx.ipynb #f9259a52
 def _trace(model):
     "The model as an ONNX program with free batch and sequence lengths; it is traced on the CPU."
     length, device = min(model.config.context_window, 8), model.device
@@ -113,24 +115,27 @@ class OnnxEncoder:
         try: self.session = ort.InferenceSession(folder/'model.onnx', options, providers=['CPUExecutionProvider'])
         except Exception as e: raise InputError(f'{folder}/model.onnx cannot be read: {str(e).splitlines()[0]}') from e
 
-    def encode(self,
-        texts,              # a text, or a list of n texts
-        batch_size:int=32,  # texts computed together
-    )->np.ndarray:          # `(E,)` for a text, `(n,E)` float32 for a list, order kept
-        "Text in, unit vectors out."
-        if isinstance(texts, str): return self.encode([texts])[0]
-        rows = self.tokenizer.encode_ordinary(texts)
-        out = np.empty((len(rows), self.config['embedding_dim']), np.float32)
-        order = np.argsort([len(r) for r in rows], kind='stable')
-        for k in range(0, len(rows), batch_size):
-            part = order[k:k + batch_size]
-            out[part] = self._run([rows[i] for i in part])
-        return out
+# %% ../nbs/08b_onnx.ipynb #f3fbb500
+@patch
+def encode(self:OnnxEncoder,
+    texts,              # a text, or a list of n texts
+    batch_size:int=32,  # texts computed together
+)->np.ndarray:          # `(E,)` for a text, `(n,E)` float32 for a list, order kept
+    "Text in, unit vectors out."
+    if isinstance(texts, str): return self.encode([texts])[0]
+    rows = self.tokenizer.encode_ordinary(texts)
+    out = np.empty((len(rows), self.config['embedding_dim']), np.float32)
+    order = np.argsort([len(r) for r in rows], kind='stable')
+    for k in range(0, len(rows), batch_size):
+        part = order[k:k + batch_size]
+        out[part] = self._run([rows[i] for i in part])
+    return out
 
-    def _run(self, rows):
-        ids, mask = pad_rows(rows, self.config['context_window'])
-        mask = np.ones(ids.shape, bool) if mask is None else mask.numpy()
-        return self.session.run(None, dict(token_ids=ids.numpy(), mask=mask))[0]
+@patch
+def _run(self:OnnxEncoder, rows):
+    ids, mask = pad_rows(rows, self.config['context_window'])
+    mask = np.ones(ids.shape, bool) if mask is None else mask.numpy()
+    return self.session.run(None, dict(token_ids=ids.numpy(), mask=mask))[0]
 
 # %% ../nbs/08b_onnx.ipynb #af7e138a
 _SAMPLE = ['a short sentence', 'another, somewhat longer sentence with more words in it']
