@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Callable, Sequence
 import numpy as np
 import torch
-from .commands import InputError, require
+from .commands import InputError, import_extra
 from .encoder import EmbeddingModel, masked_mean
 from .encoding import evaluating, pad_rows
 from .evaluation import COLORS
@@ -198,7 +198,7 @@ def similarity_histogram(
     "How similar are pairs of each kind?"
     values = {name: np.asarray(v, float).ravel() for name, v in groups.items()}
     if not values or any(len(v) == 0 for v in values.values()): raise InputError('a histogram needs at least one cosine in each group')
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
     low = min(v.min() for v in values.values())
     bins = np.linspace(min(low, 0.99), 1.0 + 1e-6, 50)
     for (name, v), color, style, hatch in zip(values.items(), ('#777777', '#0072B2', '#D55E00', '#009E73'), ('--', '-', '-.', ':'), ('', '///', '...', '\\\\\\')):
@@ -227,7 +227,7 @@ def similarity_heatmap(
     x = _unit(vectors, 1)
     if len(labels) != len(x): raise InputError(f'{len(labels)} labels for {len(x)} vectors')
     n, cosines = len(x), x @ x.T
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(4.5 + 0.3*n, 1.5 + 0.3*n), layout='constrained')[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(4.5 + 0.3*n, 1.5 + 0.3*n), layout='constrained')[1]
     image = ax.imshow(cosines, cmap='RdBu_r', vmin=-1, vmax=1)
     short = [t if len(t) <= max_chars else t[:max_chars - 1] + '…' for t in labels]
     ax.set_xticks(range(n), [str(i + 1) for i in range(n)], fontsize='small')
@@ -264,7 +264,7 @@ def embedding_map(
     if method == 'pca': return pca(x)[0]
     if method != 'tsne': raise InputError(f"method must be 'pca' or 'tsne', got {method!r}")
     x = _unit(x, 5)
-    manifold = require('sklearn.manifold', 'viz')
+    manifold = import_extra('sklearn.manifold', 'viz')
     start = pca(x)[0]
     start = start/max(start[:, 0].std(), 1e-12)*1e-4  # from PCA: the large picture is kept better than from noise
     tsne = manifold.TSNE(perplexity=min(30, (len(x) - 1)/3), metric='cosine', init=start.astype(np.float32), random_state=seed, max_iter=500)
@@ -280,7 +280,7 @@ def plot_map(
 ):                   # the Axes
     "Draw a map of texts."
     points = np.asarray(points)
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4.5), layout='constrained')[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4.5), layout='constrained')[1]
     if groups is not None:
         ax.scatter(*points[[g is None for g in groups]].T, s=6, color=COLORS[0])
         for j, name in enumerate(dict.fromkeys(g for g in groups if g is not None)):
@@ -328,7 +328,7 @@ def plot_truncation_curve(
     ax=None,                 # matplotlib Axes; a new figure by default
 ):                           # the Axes
     "What does a shorter vector cost?"
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
     for (name, curve), color, style in zip(curves.items(), ('#0072B2', '#D55E00', '#009E73', '#E69F00', '#999999'), ('-o', '--s', ':^', '-.D', '-v')):
         ax.plot(list(curve), list(curve.values()), style, color=color, label=name)
     widths = sorted({w for curve in curves.values() for w in curve})
@@ -362,7 +362,7 @@ def plot_token_norms(
     n_names:int=5,   # most frequent pieces to name
 ):                   # the Axes
     "Are frequent tokens short?"
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.8), layout='constrained')[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.8), layout='constrained')[1]
     points = [(c, n, p) for c, n, p in zip(view['counts'], view['norms'], view['pieces']) if c]
     ax.scatter([c for c, _, _ in points], [n for _, n, _ in points], s=12, alpha=0.6, color='#0072B2')
     for k, (c, n, piece) in enumerate(sorted(points, reverse=True)[:n_names]):  # neighbours above and below in turns
@@ -417,7 +417,7 @@ def plot_quality_by_length(
     ax=None,                 # matplotlib Axes; a new figure by default
 ):                           # the Axes
     "Quality against length, with intervals."
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
     for j, ((name, of), color, style) in enumerate(zip(curves.items(), ('#0072B2', '#D55E00', '#009E73', '#E69F00', '#999999'), ('-o', '--s', ':^', '-.D', '-v'))):
         mean = np.array([g['mean'] for g in of])
         arms = [[0 if g['low'] is None else abs(g['mean'] - g[end]) for g in of] for end in ('low', 'high')]

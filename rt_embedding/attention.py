@@ -10,7 +10,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn, Tensor
-from .commands import InputError, require
+from .commands import InputError, import_extra
 from .linear import Linear
 from .rope import RotaryEmbedding
 
@@ -116,7 +116,7 @@ def plot_weights(
     "Show who looks at whom."
     if weights.shape != (len(words), len(words)):
         raise InputError(f'weights of shape {tuple(weights.shape)} do not fit {len(words)} words')
-    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(5, 4.2), layout='constrained')
+    if ax is None: _, ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(5, 4.2), layout='constrained')
     image = ax.imshow(weights.detach().cpu().float(), cmap='Blues', vmin=0)
     ax.figure.colorbar(image, ax=ax, label='share of attention')
     ticks = range(len(words))

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from loguru import logger
 from torch import Tensor
-from .commands import InputError, atomic_folder, os_reason, plain_file, read_json, require, sha256_file
+from .commands import InputError, atomic_folder, os_reason, regular_file, read_json, import_extra, sha256_file
 from .text import expand_paths, read_sentences
 from .tokenizer import BOS_ID, EOS_ID, MASK_ID, PAD_ID, UNK_ID, token_chunks
 
@@ -61,7 +61,7 @@ class TokenShards:
 
     def _open(self, name, dtype, n):
         path, size = self.folder/name, n * np.dtype(dtype).itemsize
-        found = plain_file(path, 1 << 62, inside=self.folder).stat().st_size if path.exists() else 0
+        found = regular_file(path, 1 << 62, inside=self.folder).stat().st_size if path.exists() else 0
         if found != size or not n:
             raise InputError(f'{path} has {found:,} bytes, its header promises {size:,}: {REMEDY}')
         return np.memmap(path, dtype=dtype, mode='r').view(np.ndarray)
@@ -371,8 +371,8 @@ def corpus_report(
     return dict(
         n_sentences=len(shards), n_tokens=shards.n_tokens, n_duplicates=shards.header['n_duplicates'],
         mean_length=float(lengths.mean()), median_length=float(np.median(lengths)), longest=int(lengths.max()),
-        context_window=context_window, cut_share=float((lengths > context_window - 2).mean()),
-        lost_share=float(np.maximum(lengths - (context_window - 2), 0).sum() / shards.n_tokens),
+        context_window=context_window, truncated_fraction=float((lengths > context_window - 2).mean()),
+        lost_fraction=float(np.maximum(lengths - (context_window - 2), 0).sum() / shards.n_tokens),
         padding_to_window=1 - plan.n_real / (len(shards) * context_window), padding_share=plan.padding_share())
 
 # %% ../nbs/06_corpus.ipynb #33f05ecc
@@ -382,7 +382,7 @@ def plot_lengths(
     ax=None,                 # axes to draw on
 ):                           # the axes
     "Draw how many tokens lie within the window, and how many are lost beyond it."
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))[1]
     lengths, room = shards.lengths, context_window - 2
     shown = int(max(np.quantile(lengths, .995), room + 2))
     longer = np.array([(lengths >= k).sum() for k in range(1, shown + 1)])  # rows that have a k-th token

@@ -14,9 +14,10 @@ from collections import Counter
 from functools import lru_cache
 from typing import Callable, Sequence
 import numpy as np
-from .commands import InputError, require
+from .commands import InputError, import_extra
 from .measures import (
-    BOOTSTRAP, MEASURES, Bootstrap, bm25_ranking, markdown_table, pearson, rank, spearman, tfidf_similarity, words)
+    BOOTSTRAP, MEASURES, Bootstrap, bm25_ranking, markdown_table, pearson, rank, spearman, tfidf_similarity)
+from .text import words
 from .testsets import LabelledData, RetrievalData, STSData, pairs_data
 
 # %% ../nbs/09b_evaluation.ipynb #c5c87602
@@ -140,7 +141,7 @@ def evaluate_clustering(
     bootstrap:Bootstrap=BOOTSTRAP,  # of the interval; k-means starts from its seed
 )->dict:                   # task, measure, value, low, high, n
     "V-measure of k-means with as many groups as labels."
-    cluster, metrics = require('sklearn.cluster', 'viz'), require('sklearn.metrics', 'viz')
+    cluster, metrics = import_extra('sklearn.cluster', 'viz'), import_extra('sklearn.metrics', 'viz')
     x, labels = encode_unit(encode, data.documents), np.unique(data.labels, return_inverse=True)[1]
     found = cluster.KMeans(labels.max() + 1, n_init=10, random_state=bootstrap.seed).fit_predict(x)
     both = np.stack((labels, found), 1)
@@ -153,7 +154,7 @@ def evaluate_probe(
     bootstrap:Bootstrap=BOOTSTRAP,  # of the interval; its seed also draws the folds
 )->dict:                   # task, measure, value, low, high, n, majority: accuracy of the most frequent label
     "Accuracy of a logistic regression on the vectors, cross-validated."
-    linear, select = require('sklearn.linear_model', 'viz'), require('sklearn.model_selection', 'viz')
+    linear, select = import_extra('sklearn.linear_model', 'viz'), import_extra('sklearn.model_selection', 'viz')
     x, labels = encode_unit(encode, data.documents), np.asarray(data.labels)
     counts = Counter(data.labels).values()
     folds = select.StratifiedKFold(min(5, min(counts)), shuffle=True, random_state=bootstrap.seed)
@@ -233,7 +234,7 @@ def plot_results(
     ax=None,     # matplotlib Axes; a new figure by default
 ):               # the Axes
     "One bar per task and model, with confidence intervals."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     rows = [r for r in rows if r['value'] is not None]
     models, tasks = _models(rows), list(dict.fromkeys((r['task'], r['measure']) for r in rows))
     if ax is None: ax = plt.subplots(figsize=(7, 1.2 + 0.25*(len(rows) + len(tasks))), layout='constrained')[1]
@@ -260,7 +261,7 @@ def plot_sts(
     ax=None,           # matplotlib Axes; a new figure by default
 ):                     # the Axes
     "One dot per pair: human score against cosine; the line is a moving average."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     a, b = np.split(encode_unit(encode, data.texts()), 2)
     scores, cosines = np.asarray(data.scores, float), (a*b).sum(1)
     if ax is None: ax = plt.subplots(figsize=(5, 3.6), layout='constrained')[1]
@@ -291,7 +292,7 @@ def plot_dims(
     ax=None,     # matplotlib Axes; a new figure by default
 ):               # the Axes
     "Score against dimension, one line per task and model."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     if ax is None: ax = plt.subplots(figsize=(6, 3.8), layout='constrained')[1]
     lines = {}
     for r in rows:

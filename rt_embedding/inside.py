@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Sequence
 import numpy as np
 import torch
-from .commands import InputError, require
+from .commands import InputError, import_extra
 from .encoder import EmbeddingModel
 from .encoding import evaluating, pad_rows
 from .evaluation import COLORS
@@ -60,7 +60,7 @@ def plot_heads(
     weights = np.asarray(weights)[:most, :most]
     L, H = weights.shape[:2]
     size = max(4.5, 1.25*H + 0.6), 1.4*L + 0.7
-    if fig is None: fig = require('matplotlib.pyplot', 'viz').figure(figsize=size, layout='constrained')
+    if fig is None: fig = import_extra('matplotlib.pyplot', 'viz').figure(figsize=size, layout='constrained')
     else: fig.set_size_inches(*size)
     for (layer, head), ax in np.ndenumerate(fig.subplots(L, H, squeeze=False)):
         w = weights[layer, head]
@@ -81,7 +81,7 @@ def plot_attention(
     "One head of one sentence, with the pieces beside it."
     n = len(pieces)
     if np.shape(weights) != (n, n): raise InputError(f'weights of shape {np.shape(weights)} do not fit {n} pieces')
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(2 + 0.2*n, 1.3 + 0.2*n), layout='constrained')[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(2 + 0.2*n, 1.3 + 0.2*n), layout='constrained')[1]
     image = ax.imshow(weights, cmap='Blues', vmin=0)
     ax.figure.colorbar(image, ax=ax, label='share of attention', shrink=0.8)
     ax.set_xticks(range(n), pieces, rotation=90, fontsize=7, parse_math=False)
@@ -159,7 +159,7 @@ def plot_preference(
 ):                   # the Axes
     "Score against distance, a line for every head."
     if not 0 <= layer < len(view['scores']): raise InputError(f"layer must be 0 to {len(view['scores']) - 1}, got {layer}")
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.6), layout='constrained')[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.6), layout='constrained')[1]
     colors = [COLORS[i] for i in (5, 6, 3, 1, 7, 2, 0)] + ['#000000']
     for h, (curve, color) in enumerate(zip(view['scores'][layer][:most], colors)):
         ax.plot(view['distances'], curve, ('-', '--', '-.', ':')[h % 4], marker='osD^vPX*'[h], ms=3, color=color, label=f"head {h + 1} (content ±{view['content'][layer, h]:.1f})")

@@ -27,8 +27,8 @@ from fastcore.script import Param
 from filelock import FileLock, Timeout
 from loguru import logger as log
 from torch import Tensor, nn
-from .commands import InputError, atomic_file, command, make_folders, remove_empty, require
-from .contrastive import ContrastiveObjective
+from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .measures import Bootstrap, student_t
@@ -39,12 +39,13 @@ from .masking import MaskingStrategy
 from .mlm import MLMObjective
 from .pairfiles import load_pairs
 from .pairs import TokenRows
-from .recipe import Unseen
+from .overlap import TestSetFilter
 from .rope import rope_tables, rotate
 from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_pieces, reservoir_sample
-from .training import TrainingConfig, retain_freed_memory, learning_rate_at, parameter_groups
+from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
+from .steps import TrainingConfig, learning_rate_at, parameter_groups
+from .training import retain_freed_memory
 
 # %% ../nbs/12b_ideas_lab.ipynb #6c068491
 @dataclass(frozen=True)
@@ -337,7 +338,7 @@ def batch_flops(
     c = model.config
     body = sum(p.numel() for p in model.blocks.parameters() if p.dim() == 2)
     hidden_words = 'inputs' in batch
-    ids = [batch['inputs']] if hidden_words else [batch[f'token_ids_{k}'] for k in range(batch['n_pieces'])]
+    ids = [batch['inputs']] if hidden_words else [ids for ids, _ in batch['micro_batches']]
     forward = sum(2*x.numel()*(body + 2*c.n_layers*x.shape[1]*c.hidden_dim) for x in ids)   # attention: scores, and their sums of values
     if hidden_words: forward += 2*len(batch['chosen'])*c.vocab_size*c.hidden_dim
     else: forward += 2*len(batch['place'])*c.hidden_dim*c.embedding_dim + 2*batch['n_pairs']*(len(batch['place']) - batch['n_pairs'])*c.embedding_dim
@@ -398,7 +399,7 @@ class LabData:
         def make():
             path = self.folder/f'tokenizer-{self.digest}-{vocab_size}.model'
             if not path.exists():
-                model = learn_pieces(count_words(self.sentences)[0], vocab_size, lower_case=True)
+                model = learn_vocabulary(count_words(self.sentences)[0], vocab_size, lower_case=True)
                 with atomic_file(path, 'wb') as f: f.write(model)
             return SentencePieceTokenizer(path)
         return self._keep(('tokenizer', vocab_size), make)
@@ -429,7 +430,7 @@ def gather_material(
     if bool(corpus) != bool(pairs): raise InputError('give --corpus and --pairs together, or neither for the Python documentation')
     tasks = collect_tasks(sts, retrieval) if sts or retrieval else []
     if corpus:
-        unseen = Unseen(tasks)
+        unseen = TestSetFilter(tasks)
         found = [*dict.fromkeys(reservoir_sample(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0])]
         files = expand_paths(pairs)
         some = {p.name: reservoir_sample(unseen.pairs([q[:2] for q in load_pairs(p, 'pairs')]), max(2, max_pairs//len(files)), 0)[0] for p in files}
@@ -437,7 +438,7 @@ def gather_material(
     else:
         objects = documented_objects([p for p in packages.split(',') if p] or None)
         learn, held = described_split(objects, 0.05, 0)
-        unseen = Unseen([*tasks, pairs_data(description_task(held))])
+        unseen = TestSetFilter([*tasks, pairs_data(description_task(held))])
         found = reservoir_sample(unseen.sentences(python_sentences(learn)), max_sentences, 0)[0]
         some = {'python': reservoir_sample(unseen.pairs(python_pairs(learn)), max_pairs, 0)[0]}
         tasks, names = [*tasks, pairs_data(description_task(held), 'describe')], dict(corpus=['python'], pairs=['python'])
@@ -522,7 +523,7 @@ class HiddenWords(MLMObjective):
     def __init__(self, *args, **kw): super().__init__(*args, **kw)
     def loss(self, model, batch):
         if model.own_head is None: return super().loss(model, batch)
-        return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+        return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
 
 def judge(
     model,         # a `LabModel`
@@ -783,7 +784,7 @@ def plot_lab(
     fig=None,          # a matplotlib figure
 ):                     # its axes
     "Every arm against its baseline: thick, its own interval; thin, the one that allows for all comparisons."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     rows = [r for r in rows if 'difference' in r and not r['failed']]
     measures = measures or list(dict.fromkeys(r['measure'] for r in rows))
     lines = list(dict.fromkeys((r['experiment'], r['arm']) for r in rows))
@@ -943,4 +944,4 @@ def _show(folder, experiments):
     try: fig = plot_lab(rows)[0].figure
     except InputError as e: return print(f'no picture: {e}')
     with atomic_file(folder/'report.png', 'wb') as f: fig.savefig(f, format='png', dpi=110)
-    require('matplotlib.pyplot', 'viz').close(fig)
+    import_extra('matplotlib.pyplot', 'viz').close(fig)

@@ -13,7 +13,7 @@ from pathlib import Path
 from loguru import logger
 from torch import Tensor
 from tqdm import tqdm
-from .commands import InputError, atomic_file, require, tidy
+from .commands import InputError, atomic_file, import_extra, clean_up
 
 # %% ../nbs/00c_logging.ipynb #38da5e02
 CATEGORIES = ('shapes', 'statistics', 'values', 'info')  # and 'all' for every one of them
@@ -121,7 +121,7 @@ class TrainingLogger:
     def _trim(self, resume_step):
         "Keep whole records up to `resume_step`."
         if not self.metrics_path.exists(): return
-        if resume_step is not None: tidy(self.folder, 'metrics.jsonl')
+        if resume_step is not None: clean_up(self.folder, 'metrics.jsonl')
         step = lambda r: r['step'] if type(r.get('step')) is int else 0  # the settings stand before the first step
         kept = [r for r in read_metrics(self.metrics_path) if resume_step is None or 0 < resume_step and step(r) <= resume_step]
         with atomic_file(self.metrics_path) as f: f.writelines(json.dumps(r) + '\n' for r in kept)
@@ -211,7 +211,7 @@ def plot_training(
     ax=None,       # axes to draw on
 ):                 # the axes
     "Training and validation loss against the step."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     if ax is None: _, ax = plt.subplots(figsize=(6, 3.4))
     for event, key, style in (('train', 'loss_nats', '-'), ('validation', 'val_loss', 'o--')):
         points = [(r['step'], r[key]) for r in metrics if r.get('event') == event and r.get(key) is not None]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from .commands import InputError, require
+from .commands import InputError, import_extra
 
 # %% ../nbs/05_masking_strategy.ipynb #d701eb27
 def plot_masking(
@@ -24,21 +24,21 @@ def plot_masking(
     "Show a batch as the model sees it; the answer stands small below each chosen token."
     if ax is None:
         size = .8*inputs.shape[1] + .5, .5*inputs.shape[0] + .8
-        _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=size, layout='constrained')
+        _, ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=size, layout='constrained')
     chosen = labels != IGNORE
     kinds = {'special': ~chosen & (inputs < n_special), 'left alone': ~chosen & (inputs >= n_special),
              'hidden': chosen & (inputs == mask_id), 'unchanged, still to guess': chosen & (inputs == labels),
              'random': chosen & (inputs != mask_id) & (inputs != labels)}
     colours = ['#eeeeee', '#ffffff', '#0072b2', '#f0e442', '#e69f00']  # Okabe and Ito: readable without red and green
     kind = sum(k * m.int() for k, m in enumerate(kinds.values()))
-    ax.imshow(kind, cmap=require('matplotlib.colors', 'viz').ListedColormap(colours), vmin=-.5, vmax=4.5, aspect='auto')
+    ax.imshow(kind, cmap=import_extra('matplotlib.colors', 'viz').ListedColormap(colours), vmin=-.5, vmax=4.5, aspect='auto')
     for t in range(1, inputs.shape[1]): ax.axvline(t - .5, color='#cccccc', linewidth=.8)
     for b in range(1, inputs.shape[0]): ax.axhline(b - .5, color='#cccccc', linewidth=.8)
     for (b, t), k in np.ndenumerate(kind.numpy()):
         look = dict(ha='center', va='center', color='w' if k == 2 else 'k' if k else '#888888')
         ax.text(t, b - .12*bool(chosen[b,t]), to_text(int(inputs[b,t])), fontsize=9, **look)
         if chosen[b,t]: ax.text(t, b + .27, to_text(int(labels[b,t])), fontsize=7.5, **look)
-    patch = require('matplotlib.patches', 'viz').Patch
+    patch = import_extra('matplotlib.patches', 'viz').Patch
     ax.legend([patch(facecolor=c, edgecolor='#aaaaaa') for c in colours[2:]], list(kinds)[2:],
               ncols=3, loc='lower center', bbox_to_anchor=(.5, 1), frameon=False)
     ax.set(xticks=[], yticks=[], xlabel='token position', ylabel='sentence')

@@ -10,8 +10,8 @@ import hashlib, json, shlex, time
 from pathlib import Path
 import numpy as np
 import torch
-from .commands import InputError, atomic_file, atomic_folder, command, read_json, require, sha256_file
-from .contrastive import ContrastiveObjective
+from .commands import InputError, atomic_file, atomic_folder, command, read_json, import_extra, sha256_file
+from .contrastive_training import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .corpus import build_shards, train_validation_split
 from .encoder import PRESETS, EmbeddingModel
@@ -23,7 +23,8 @@ from .search import SemanticIndex
 from .sources import described_split, description, documented_objects, name_words, python_pairs, python_sentences, text_pairs
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer, train_tokenizer
-from .training import TrainingConfig, seconds_per_step, train
+from .steps import TrainingConfig
+from .training import seconds_per_step, train
 
 # %% ../nbs/13_quickstart.ipynb #b4059108
 HELD_OUT = 500   # pairs kept for the final figures, at most
@@ -245,7 +246,7 @@ def _finish(model, run, settings, counts, scores, clock):
 
 def _bm25(heldout):
     "The lexical baseline on the same task, or None where bm25s is not installed."
-    try: require('bm25s', 'search')
+    try: import_extra('bm25s', 'search')
     except InputError: return None
     ranking = np.asarray(bm25_ranking([q for q, _ in heldout], [d for _, d in heldout], k=min(10, len(heldout)))[0])
     place = [np.flatnonzero(r == i) for i, r in enumerate(ranking)]
@@ -285,7 +286,7 @@ def _report(settings, counts, scores, answers, pictures):
 # %% ../nbs/13_quickstart.ipynb #6bfae607
 def _plot_scores(scores, run):
     "Bars of MRR; returns (file name, alternative text)."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     shown = {k: v['mrr'] for k, v in scores.items() if v}
     fig, ax = plt.subplots(figsize=(6, 3.2), layout='constrained')
     bars = ax.barh(list(shown), list(shown.values()), color=['#b0b0b0' if k != 'contrastive' else '#1f77b4' for k in shown])
@@ -298,7 +299,7 @@ def _plot_scores(scores, run):
 
 def _plot_losses(run):
     "Loss of both stages against the step; returns (file name, alternative text)."
-    plt = require('matplotlib.pyplot', 'viz')
+    plt = import_extra('matplotlib.pyplot', 'viz')
     fig, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout='constrained')
     for ax, stage in zip(axes, ('mlm', 'contrastive')):
         m = read_metrics(run/stage/'logs'/'metrics.jsonl')

@@ -15,15 +15,16 @@ from fastcore.script import Param
 from .analysis import (ABOUT, alignment, embedding_map, k_occurrence, layer_vectors, neighbours, pair_cosines, partner_cosines, pca, plot_map,
     plot_quality_by_length, plot_token_norms, plot_truncation_curve, quality_by_length, reciprocal_ranks, shape_measures, similarity_heatmap,
     similarity_histogram, token_norms, truncation_curve, uniformity, verdicts, mean_cosine, effective_rank, first_component_share, hubness)
-from .commands import InputError, atomic_folder, command, require
+from .commands import InputError, atomic_folder, command, import_extra
 from .encoder import EmbeddingModel
 from .evaluate_command import load_encoder
-from .measures import Bootstrap, jackknife, mrr_at_k, rank, words
+from .measures import Bootstrap, jackknife, mrr_at_k, rank
+from .text import words
 from .testsets import noise_task
 from .inside import attention_of, head_habits, plot_attention, plot_heads, plot_preference, position_preference
 from .page import content_policy, inline, render
 from .pairfiles import read_pairs
-from .pairs import numbered_lines
+from .text import numbered_lines
 from .text import expand_paths, read_sentences, split_sentences
 from .tokenizer import reservoir_sample
 from .distributed import choose_device
@@ -251,7 +252,7 @@ def _compare(texts, tasks, a, b, seed):
 # %% ../nbs/10e_report.ipynb #5479664f
 def _pictures(result, texts, tasks, vectors, own, places, seed):
     "Yield (kind, title, what to see, [(model, alternative text, figure)])."
-    Figure = require('matplotlib.figure', 'viz').Figure
+    Figure = import_extra('matplotlib.figure', 'viz').Figure
     names, n_words = list(vectors), np.array([len(words(t)) for t in texts])
     models, task = result['models'], next(iter(tasks), None)
     def each(draw, width=6, height=3.6, names=names):

@@ -13,7 +13,7 @@ import torch
 from fastcore.basics import patch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from .commands import InputError, _umask, atomic_folder, plain_file, read_json
+from .commands import InputError, umask, atomic_folder, regular_file, read_json
 from .encoder import EmbeddingModel, EncoderConfig, parameter_count
 from .hub import fetch, is_hub_name, upload
 from .tokenizer import MAX_MODEL_BYTES, SentencePieceTokenizer
@@ -50,7 +50,7 @@ def write_files(self:EmbeddingModel, folder, card=None, license='', name='this/f
     weights = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
     try:
         save_file(weights, folder/'model.safetensors', metadata={'format': 'pt'})
-        os.chmod(folder/'model.safetensors', 0o666 & ~_umask())  # safetensors lets only the owner read it
+        os.chmod(folder/'model.safetensors', 0o666 & ~umask())  # safetensors lets only the owner read it
     except SafetensorError as e:  # a full disk, told by Rust
         if code := re.search(r'os error (\d+)', str(e)): raise OSError(int(code[1]), os.strerror(int(code[1])), str(folder/'model.safetensors')) from None
         raise InputError(f'{folder/"model.safetensors"} cannot be written: {e}') from e
@@ -126,7 +126,7 @@ def from_pretrained(cls:EmbeddingModel,
         raise InputError(f'{folder/"model.safetensors"} does not fit its config.json: {", ".join(sorted(wrong)[:3])}')
     model.load_state_dict(weights)
     if (folder/'tokenizer.model').exists():
-        plain_file(folder/'tokenizer.model', MAX_MODEL_BYTES, inside=folder)
+        regular_file(folder/'tokenizer.model', MAX_MODEL_BYTES, inside=folder)
         model.tokenizer = SentencePieceTokenizer(folder/'tokenizer.model')
         if model.tokenizer.sha256 != config.get('tokenizer_sha256', model.tokenizer.sha256):
             raise InputError(f'{folder/"tokenizer.model"} is not the tokenizer that this model was trained with')
@@ -134,7 +134,7 @@ def from_pretrained(cls:EmbeddingModel,
 
 def _read_weights(path, n_parameters, folder):
     "Compare the sizes in the header with what the configuration promises, then read."
-    plain_file(path, 8*n_parameters + (1 << 24), inside=folder)  # at most float64 and a generous header
+    regular_file(path, 8*n_parameters + (1 << 24), inside=folder)  # at most float64 and a generous header
     try:
         with safe_open(path, framework='pt') as f:
             found = sum(math.prod(f.get_slice(k).get_shape()) for k in f.keys())

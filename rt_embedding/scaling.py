@@ -8,7 +8,7 @@ __all__ = ['training_plan', 'flops_per_token', 'FileEncoder', 'embedding_jobs', 
 # %% ../nbs/11e_scaling.ipynb #f511d75f
 import os
 from pathlib import Path
-from .commands import InputError, require
+from .commands import InputError, import_extra
 from .bulk import save_vectors
 from .encoder import EmbeddingModel, EncoderConfig, parameter_count
 from .text import expand_paths, read_sentences
@@ -90,7 +90,7 @@ def embed_with_ray(
     truncate_dim:int=0,    # keep so many dimensions; 0 keeps all
 )->list:                   # of this call: dicts `file`, `output`, `rows`, `worker`
     "Embed many files on the machines of a Ray cluster (or on this one); call it again to go on."
-    data = require('ray.data', 'ray')
+    data = import_extra('ray.data', 'ray')
     jobs = embedding_jobs(inputs, output)
     if not jobs: return []
     Path(output).mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOLE', 'ENDS', 'UNMARKED', 'WIKIPEDIA', 'rt_corpus', 'plain_text', 'is_sentence', 'paragraphs', 'parse_docstring',
-           'DocumentedObject', 'name_words', 'installed_packages', 'documented_objects', 'text_key', 'plot_packages',
+           'DocumentedObject', 'name_words', 'installed_packages', 'documented_objects', 'plot_packages',
            'plot_lengths', 'python_sentences', 'description', 'python_pairs', 'described_split', 'description_task',
            'text_pairs', 'is_prose', 'article_sentences', 'BloomFilter', 'write_sentences', 'wikipedia_stream',
            'make_corpus']
@@ -24,7 +24,8 @@ from fastcore.script import Param
 from filelock import FileLock, Timeout
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, atomic_file, command, require
+from .commands import InputError, atomic_file, command, import_extra
+from .overlap import text_key
 from .text import OPENERS, UNREADABLE, bare_suffix, expand_paths, normalize_spaces, split_sentences
 
 # %% ../nbs/06e_sources.ipynb #501716b3
@@ -699,13 +700,6 @@ def _once(objects):
         if o.name not in names and key not in texts: texts[key] = o; names.add(o.name)
     return sorted(texts.values(), key=lambda o: (o.package != 'python', o.package, o.name))
 
-# %% ../nbs/06e_sources.ipynb #8180a363
-def text_key(
-    text:str,  # a sentence
-)->str:        # its letters and digits, lower case, one space between words
-    "Two texts are the same if their keys are."
-    return ' '.join(re.findall(r'[^\W_]+', text.lower()))
-
 # %% ../nbs/06e_sources.ipynb #8e1f05f2
 def plot_packages(
     objects,      # of `documented_objects`
@@ -717,7 +711,7 @@ def plot_packages(
     for o in objects: counts[o.package] = counts.get(o.package, 0) + 1
     rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
     if len(rows) > n: rows = rows[:n] + [(f'{len(rows) - n} others', sum(c for _, c in rows[n:]))]
-    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, .35 * len(rows) + 1))
+    if ax is None: _, ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, .35 * len(rows) + 1))
     bars = ax.barh([name for name, _ in rows], [c for _, c in rows], color='#0072B2')
     ax.bar_label(bars, labels=[f'{c:,}' for _, c in rows], padding=3)
     ax.invert_yaxis()
@@ -731,7 +725,7 @@ def plot_lengths(
     ax=None,      # matplotlib axes to draw on
 ):                # the axes
     "How long summaries and bodies are."
-    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))
+    if ax is None: _, ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))
     edges = [2 ** (k / 2) for k in range(0, 23)]
     for name, color, hatch, counts in (('summary', '#0072B2', '', [len(o.summary.split()) for o in objects]),
                                 ('body', '#E69F00', '//', [len(o.body.split()) for o in objects if o.sentences])):
@@ -898,7 +892,7 @@ def article_sentences(
     max_chars:int=1000,  # a longer sentence is no prose
 ):                       # yields (sentence, is it prose?)
     "Cut an article into sentences, scars of templates mended, and judge each."
-    segment, marked, code = require('sentencex', 'data').segment, language not in UNMARKED, 'en' if language == 'simple' else language
+    segment, marked, code = import_extra('sentencex', 'data').segment, language not in UNMARKED, 'en' if language == 'simple' else language
     for line in text.split('\n'):
         if len(line) < min_chars: continue                         # headings
         if '(' in line: line = _scar.sub('', _half_scar.sub('(', line))
@@ -1066,7 +1060,7 @@ def wikipedia_stream(
     revision:str='',         # of the data set on the hub; '': the newest
 ):                           # (stream of articles for `write_sentences`, settings it depends on)
     "Open Wikipedia as a stream: nothing is downloaded as a whole."
-    datasets = require('datasets', 'data')
+    datasets = import_extra('datasets', 'data')
     if files:
         paths = [Path(f) for f in ([files] if isinstance(files, (str, Path)) else files)]
         if missing := [str(p) for p in paths if not p.is_file()]: raise InputError(f'{missing[0]} does not exist: give Parquet or JSON-lines files')
@@ -1077,7 +1071,7 @@ def wikipedia_stream(
             raise InputError(f"{', '.join(p.name for p in paths[:3])} cannot be read ({type(e).__name__}: {e}): give whole Parquet or JSON-lines files") from e
         return stream, dict(files=[[p.name, p.stat().st_size] for p in paths])
     try:
-        revision = revision or require('huggingface_hub', 'data').HfApi().dataset_info(WIKIPEDIA).sha
+        revision = revision or import_extra('huggingface_hub', 'data').HfApi().dataset_info(WIKIPEDIA).sha
         stream = datasets.load_dataset(WIKIPEDIA, f'{dump}.{language}', split='train', streaming=True, revision=revision)
     except ValueError as e:
         if 'BuilderConfig' not in str(e): raise
@@ -1091,7 +1085,7 @@ _kinds = {'.parquet': 'parquet', '.jsonl': 'json'}
 def _wikipedia(output, language, dump, files, max_sentences, dedup_mb):
     "The corpus of a Wikipedia, with a progress bar."
     if max_sentences < 0: raise InputError(f'max_sentences must be 0 (all) or positive, got {max_sentences}')
-    require('sentencex', 'data')
+    import_extra('sentencex', 'data')
     try: revision = loads(Path(f'{output}.state').read_text(encoding='utf-8'))['settings'].get('revision', '')
     except (OSError, ValueError, KeyError, TypeError, AttributeError): revision = ''     # no bookmark; a damaged one is refused below
     stream, settings = wikipedia_stream(language, dump, files, revision)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['read_rows', 'STSData', 'read_sts', 'RetrievalData', 'read_retrieval', 'pairs_data', 'LabelledData', 'read_labelled',
-           'adjacent_sentences_task', 'noise_task', 'titled_passages', 'own_text_tasks', 'as_list', 'collect_tasks']
+           'adjacent_sentences_task', 'noise_task', 'titled_passages', 'own_text_tasks', 'collect_tasks']
 
 # %% ../nbs/09a_test_sets.ipynb #c8507f2c
 import math, re
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Sequence
 import numpy as np
 from fastcore.basics import patch
-from .commands import InputError
-from .measures import words
+from .commands import InputError, as_list
+from .text import words
 from .pairfiles import read_pairs
-from .pairs import numbered_lines
+from .text import numbered_lines
 from .text import expand_paths, read_sentences, split_sentences
 
 # %% ../nbs/09a_test_sets.ipynb #8b871188
@@ -256,8 +256,6 @@ def own_text_tasks(
     return [pairs_data(pairs, name) for name, pairs in made.items()]
 
 # %% ../nbs/09a_test_sets.ipynb #119e620d
-def as_list(x): return [x] if isinstance(x, (str, Path)) else list(x)
-
 def _number_names(tasks):
     "Tests whose names differ: where a name occurs twice, it gets a number."
     total, seen = Counter(t.name for t in tasks), Counter()

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PAD_ID', 'UNK_ID', 'BOS_ID', 'EOS_ID', 'MASK_ID', 'MASK_PIECE', 'MAX_WORD', 'MAX_MODEL_BYTES', 'rt_train_tokenizer',
-           'keep_frequent', 'count_words', 'reservoir_sample', 'learn_pieces', 'SentencePieceTokenizer', 'token_chunks',
-           'train_tokenizer', 'tokenizer_report', 'plot_truncation']
+           'keep_frequent', 'count_words', 'reservoir_sample', 'learn_vocabulary', 'SentencePieceTokenizer',
+           'token_chunks', 'train_tokenizer', 'tokenizer_report', 'plot_truncation']
 
 # %% ../nbs/01_tokenizer.ipynb #75c2d545
 import hashlib, io, os, random, re, time, zlib
@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from fastcore.script import Param
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, atomic_file, command, plain_file, require
+from .commands import InputError, atomic_file, command, regular_file, import_extra
 from .text import read_sentences
 
 # %% ../nbs/01_tokenizer.ipynb #f092694b
@@ -75,7 +75,7 @@ def reservoir_sample(
 # %% ../nbs/01_tokenizer.ipynb #39df6c28
 MAX_WORD = 1000  # characters; SentencePiece would skip what is longer than 4192 bytes
 
-def learn_pieces(
+def learn_vocabulary(
     counts,                           # word -> how often it occurs, from `count_words`
     vocab_size:int=20000,             # V, the five specials counted
     model_type:str='unigram',         # or 'bpe'
@@ -136,7 +136,7 @@ class SentencePieceTokenizer:
         path = Path(model_path).expanduser()
         if path.is_dir(): path = path/'tokenizer.model'
         elif not path.exists() and Path(f'{path}.model').exists(): path = Path(f'{path}.model')
-        try: model = plain_file(path, MAX_MODEL_BYTES).read_bytes()
+        try: model = regular_file(path, MAX_MODEL_BYTES).read_bytes()
         except (OSError, InputError) as e: raise InputError(f'{e}; if you have none, make one: rt_train_tokenizer') from None
         self._load(model, str(path))
 
@@ -369,7 +369,7 @@ def train_tokenizer(
     if dropped: logger.warning('left out {:,} occurrences of rare words to keep the table within {:,} characters '
                                '(max_characters)', dropped, max_characters)
     logger.info('learning {:,} pieces ({}) ...', vocab_size, model_type)
-    tokenizer = SentencePieceTokenizer.from_bytes(learn_pieces(counts, vocab_size, model_type, character_coverage, lower_case))
+    tokenizer = SentencePieceTokenizer.from_bytes(learn_vocabulary(counts, vocab_size, model_type, character_coverage, lower_case))
     tokenizer.save(f'{output}.model')
     with atomic_file(f'{output}.vocab') as f:
         f.writelines(f'{tokenizer.id_to_piece(i)}\t{tokenizer._sp.get_score(i):g}\n' for i in range(len(tokenizer)))
@@ -402,8 +402,8 @@ def tokenizer_report(
         fertility=n['tokens'] / max(n['words'], 1), characters_per_token=chars.total() / n['tokens'],
         unknown_rate=n['unknown'] / n['tokens'], coverage=1 - uncovered.total() / max(chars.total(), 1),
         uncovered=uncovered.most_common(10), vocabulary_used=float(used[MASK_ID+1:].mean()),
-        context_window=context_window, cut_share=float((lengths > room).mean()),
-        lost_share=float(np.maximum(lengths - room, 0).sum() / n['tokens']))
+        context_window=context_window, truncated_fraction=float((lengths > room).mean()),
+        lost_fraction=float(np.maximum(lengths - room, 0).sum() / n['tokens']))
 
 # %% ../nbs/01_tokenizer.ipynb #4178d3d7
 def plot_truncation(
@@ -412,7 +412,7 @@ def plot_truncation(
     ax=None,                # axes to draw on
 ):                          # the axes
     "How many texts, and how much of them, each context window cuts off."
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))[1]
+    if ax is None: ax = import_extra('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4))[1]
     lengths = np.sort(np.asarray(token_counts)) - 2
     windows = np.arange(3, max(lengths.max() + 3, context_window + 1))
     cut = [(lengths > w - 2).mean() for w in windows]

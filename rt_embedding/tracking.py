@@ -8,7 +8,7 @@ __all__ = ['TensorBoard', 'tracker']
 # %% ../nbs/06h_tracking.ipynb #ce561e0d
 import math
 from pathlib import Path
-from .commands import require
+from .commands import import_extra
 
 # %% ../nbs/06h_tracking.ipynb #428051bd
 class TensorBoard:
@@ -16,7 +16,7 @@ class TensorBoard:
     def __init__(self,
         folder,  # where the events go; files of earlier parts of the same run may be there
     ):
-        require('tensorboard', 'tb')  # say so now, not after the first hundred steps
+        import_extra('tensorboard', 'tb')  # say so now, not after the first hundred steps
         self.folder, self._writer = Path(folder), None
 
     def __call__(self,

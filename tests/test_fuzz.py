@@ -15,7 +15,7 @@ from rt_embedding.commands import read_json
 from rt_embedding.encoder import parameter_count
 from rt_embedding.testsets import read_labelled, read_retrieval, read_sts
 from rt_embedding.pairfiles import load_pairs
-from rt_embedding.training import TrainingConfig
+from rt_embedding.steps import TrainingConfig
 
 from helpers import ENV
 
