@@ -20,7 +20,9 @@ from .measures import bm25_ranking
 from .logging import read_metrics
 from .mlm import MLMObjective
 from .search import SemanticIndex
-from .sources import described_split, description, documented_objects, name_words, python_pairs, python_sentences, text_pairs
+from .python_docs import described_split, description, documented_objects, python_pairs, python_sentences
+from .python_files import name_words
+from .sources import text_pairs
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer, train_tokenizer
 from .steps import TrainingConfig
