@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 from .commands import InputError, import_extra
 from .bulk import save_vectors
-from .encoder import EmbeddingModel, EncoderConfig, parameter_count
+from .configuration import EncoderConfig, parameter_count
+from .encoder import EmbeddingModel
 from .text import expand_paths, read_sentences
 
 # %% ../nbs/11e_scaling.ipynb #890a2d27
