@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from loguru import logger as log
 from torch import Tensor, nn
 from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
-from .contrastive_training import ContrastiveObjective
+from .contrastive_objective import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .measures import Bootstrap, student_t
