@@ -37,7 +37,8 @@ from rt_embedding.linear import has_bf16
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.python_docs import documented_objects, python_sentences
 from rt_embedding.text import read_sentences
-from rt_embedding.tokenizer import BOS_ID, EOS_ID, SentencePieceTokenizer, train_tokenizer
+from rt_embedding.tokenizer import SentencePieceTokenizer, train_tokenizer
+from rt_embedding.vocabulary import BOS_ID, EOS_ID
 from rt_embedding.training import retain_freed_memory
 from turns import in_turns
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from .commands import InputError
-from .tokenizer import BOS_ID, EOS_ID
+from .vocabulary import BOS_ID, EOS_ID
 
 # %% ../nbs/06a_cooccurrence.ipynb #da74b503
 def token_slices(

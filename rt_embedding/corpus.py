@@ -19,7 +19,8 @@ from loguru import logger
 from torch import Tensor
 from .commands import InputError, atomic_folder, os_reason, regular_file, read_json, import_extra, sha256_file
 from .text import expand_paths, read_sentences
-from .tokenizer import BOS_ID, EOS_ID, MASK_ID, PAD_ID, UNK_ID, token_chunks
+from .tokenizer import token_chunks
+from .vocabulary import BOS_ID, EOS_ID, MASK_ID, PAD_ID, UNK_ID
 
 # %% ../nbs/06_corpus.ipynb #80b9a800
 FORMAT_VERSION = 1

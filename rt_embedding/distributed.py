@@ -10,7 +10,7 @@ __all__ = ['STEP_TIMEOUT', 'PATIENCE', 'PeerLost', 'connection_errors', 'Process
 # %% ../nbs/05a_distributed.ipynb #f90b2413
 import atexit, os, sys
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 import torch
 import torch.distributed as dist
@@ -263,8 +263,7 @@ def whole_model(
         v = v.full_tensor() if is_sharded(v) else v
         if world().main: weights[k] = v.detach().cpu()
     if not world().main: return None
-    copy = EmbeddingModel(**asdict(model.config), is_masked_language=model.is_masked_language,
-                          tokenizer=model._tokenizer)
+    copy = model.fresh_copy()
     copy.load_state_dict(weights)
     return copy.train(model.training)
 

@@ -6,16 +6,16 @@
 __all__ = ['rt_evaluate', 'is_onnx_folder', 'load_encoder', 'counting_encoder', 'evaluate']
 
 # %% ../nbs/09c_evaluate_command.ipynb #772b1816
-import hashlib, json, tempfile
+import json, tempfile
 from collections import Counter
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, Iterable, Sequence
+from typing import Callable
 import numpy as np
 import torch
 from fastcore.script import Param
-from .commands import InputError, atomic_file, command, import_extra
+from .commands import InputError, as_list, atomic_file, command, import_extra
 from .cooccurrence import spectral_start
 from .corpus import build_shards
 from .distributed import choose_device
@@ -23,12 +23,10 @@ from .encoder import EmbeddingModel
 from .evaluation import (
     baseline_results, plot_dims, plot_results, plot_sts, results_table, task_results, truncated_encoder)
 from .measures import Bootstrap
-from .text import words
 from .onnx import OnnxEncoder
-from .commands import as_list
+from .overlap import find_contamination
 from .testsets import STSData, collect_tasks, read_rows
 from .text import expand_paths, read_sentences
-from .overlap import find_contamination
 
 # %% ../nbs/09c_evaluate_command.ipynb #cd54aa2f
 def _load_st(name, batch_size, device):
@@ -113,13 +111,13 @@ def _results_at_dims(encode, data, name, dims, bootstrap):
 # %% ../nbs/09c_evaluate_command.ipynb #2ee7389f
 def _load_models(model, batch_size, device):
     "Names, encoders and untrained encoders; models of one name are numbered."
-    found = [load_encoder(str(m), batch_size, device) for m in as_list(model or [])]
+    found = [load_encoder(str(m), batch_size, device) for m in as_list(model)]
     total = Counter(name for name, *_ in found)
     return [(f'{name} ({i})' if total[name] > 1 else name, *rest) for i, (name, *rest) in enumerate(found, 1)]
 
 def _load_counting(model, corpus, seed):
     "Counting in a corpus, with the tokenizer of the first model that has one."
-    ours = [m for m in map(str, as_list(model or [])) if not m.startswith('st:') and not is_onnx_folder(m)]
+    ours = [m for m in map(str, as_list(model)) if not m.startswith('st:') and not is_onnx_folder(m)]
     if not ours: raise InputError('--counting_corpus needs a --model of ours: its tokenizer cuts the text')
     return counting_encoder(EmbeddingModel.from_pretrained(ours[0]), corpus, seed)
 

@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from loguru import logger as log
 from torch import Tensor, nn
 from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
-from .contrastive_training import ContrastiveObjective
+from .contrastive_objective import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .measures import Bootstrap, student_t
@@ -44,7 +44,8 @@ from .rope import rope_tables, rotate
 from .python_docs import (
     described_split, description_task, documented_objects, python_pairs, python_sentences)
 from .text import expand_paths, read_sentences
-from .tokenizer import SentencePieceTokenizer, count_words, learn_vocabulary, reservoir_sample
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import count_words, learn_vocabulary, reservoir_sample
 from .steps import TrainingConfig, learning_rate_at, parameter_groups
 from .training import retain_freed_memory
 
@@ -137,7 +138,7 @@ class LabModel(EmbeddingModel):
     ):
         c = config
         super().__init__(c.vocab_size, c.embedding_dim, c.context_window, c.hidden_dim, temperature_init=c.temperature_init, n_layers=c.n_layers, n_heads=c.n_heads,
-                         feedforward_dim=c.feedforward_dim, pooling='weighted_mean' if c.pooling == 'weighted' else 'mean', tokenizer=tokenizer)
+                         feedforward_dim=c.feedforward_dim or None, pooling='weighted_mean' if c.pooling == 'weighted' else 'mean', tokenizer=tokenizer)
         self.enter = self.pooler = self.own_head = None
         for f in fields(c):
             if apply := CHANGES.get((f.name, getattr(c, f.name))): apply(self)

@@ -8,7 +8,7 @@ __all__ = ['MEASURES', 'BOOTSTRAP', 'pearson', 'average_ranks', 'spearman', 'ndc
            'jackknife', 'markdown_table']
 
 # %% ../nbs/09_measures.ipynb #75a64e7e
-import math, re
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Sequence

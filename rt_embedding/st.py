@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from .commands import InputError, atomic_folder, import_extra
 from .encoder import EmbeddingModel
 from .encoding import pad_rows
-from .tokenizer import MASK_ID, SentencePieceTokenizer
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import MASK_ID
 
 # %% ../nbs/11c_sentence_transformers.ipynb #2d87f08e
 InputModule = import_extra('sentence_transformers.base.modules', 'st').InputModule

@@ -15,10 +15,8 @@ from typing import Sequence
 import numpy as np
 from fastcore.basics import patch
 from .commands import InputError, as_list
-from .text import words
 from .pairfiles import read_pairs
-from .text import numbered_lines
-from .text import expand_paths, read_sentences, split_sentences
+from .text import expand_paths, numbered_lines, read_sentences, split_sentences, words
 
 # %% ../nbs/09a_test_sets.ipynb #8b871188
 def read_rows(
@@ -274,12 +272,11 @@ def collect_tasks(
     seed:int=0,          # of the samples
 )->list:                 # STSData, RetrievalData, LabelledData
     "The test sets that were asked for."
-    def each(paths): return as_list(paths or [])
-    tasks = [read_sts(p) for p in each(sts)] + [read_retrieval(p) for p in each(retrieval)]
-    for p in each(pairs):
+    tasks = [read_sts(p) for p in as_list(sts)] + [read_retrieval(p) for p in as_list(retrieval)]
+    for p in as_list(pairs):
         both = [pair[:2] for pair in read_pairs(p)]  # a hard negative is of no use here
         tasks.append(pairs_data(_draw(both, max_pairs, seed), Path(p).stem))
-    tasks += [read_labelled(p) for p in each(labelled)]
+    tasks += [read_labelled(p) for p in as_list(labelled)]
     if corpus: tasks += own_text_tasks(corpus, max_pairs, seed)
     if not tasks:
         raise InputError('nothing to evaluate: give --sts, --retrieval, --pairs, --labelled, '

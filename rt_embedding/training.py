@@ -7,7 +7,7 @@ __all__ = ['Stop', 'graceful_stop', 'retain_freed_memory', 'compiled', 'Reporter
            'seconds_per_step']
 
 # %% ../nbs/06g_training_loop.ipynb #bd5f37c0
-import copy, ctypes, json, math, os, signal, sys, threading, time
+import copy, ctypes, math, signal, sys, threading, time
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -19,37 +19,14 @@ from fastcore.basics import patch
 from torch import nn
 from .checkpoints import check_state, checkpoints, newest_checkpoint, read_optimizer, save_checkpoint
 from .commands import InputError, command_line, os_reason, clean_up
-from .distributed import (broadcast_weights, choose_device, clip_gradients, connection_errors, load_optimizer,
-                                      load_weights, main_first, shard_blocks, sum_gradients, whole_model, whole_state, world)
+from .distributed import (broadcast_weights, choose_device, clip_gradients, connection_errors,
+                                      load_optimizer, load_weights, main_first, shard_blocks, sum_gradients,
+                                      whole_model, whole_state, world)
 from .encoder import EmbeddingModel
 from .linear import autocast
 from .logging import TrainingLogger, read_metrics
-from filelock import FileLock, Timeout
-from .commands import atomic_file, make_folders, read_json, remove_empty
+from .runs import locked_folder, same_settings
 from .steps import Objective, TrainingConfig, learning_rate_at, parameter_groups, seed_step, to_device
-
-# %% ../nbs/06g_training_loop.ipynb #7e3b0a11
-@contextmanager
-def _locked_folder(folder, busy):
-    folder=Path(folder); new=make_folders(folder); lock=FileLock(folder/'.lock')
-    try: lock.acquire(timeout=0)
-    except Timeout: raise InputError(busy) from None
-    try: yield folder
-    finally:
-        lock.release()
-        if new and os.listdir(folder)==['.lock']:
-            (folder/'.lock').unlink(); remove_empty(new)
-def _same_settings(path, now, free=(), remedy=''):
-    now=json.loads(json.dumps(now))
-    if not path.exists():
-        with atomic_file(path) as f: json.dump(now,f,indent=1)
-        return
-    before=read_json(path,inside=path.parent)
-    for part in sorted(before.keys()|now.keys()):
-        a,b=(x.get(part) if isinstance(x.get(part),dict) else {'':x.get(part)} for x in (before,now))
-        for k in sorted(a.keys()|b.keys()):
-            if k not in free and a.get(k)!=b.get(k):
-                raise InputError(f'{path.parent} holds a run with {part}.{k} = {a.get(k)!r:.100}, now it is {b.get(k)!r}: {remedy}')
 
 # %% ../nbs/06g_training_loop.ipynb #6f6d622e
 class Stop:
@@ -262,7 +239,7 @@ def restore(self:TrainingRun,
         if found and resume == 'never':
             raise InputError(f'{self.run} holds a run already: go on with it (resume auto) or choose another folder')
         if not found: (self.run/'config.json').unlink(missing_ok=True)  # nothing was learned under those settings
-        _same_settings(self.run/'config.json', self.settings, free=_FREE,
+        same_settings(self.run/'config.json', self.settings, free=_FREE,
                       remedy='use the same settings to go on, or another output folder')
         folder, state = newest_checkpoint(self.run)
         return folder and folder.name, state
@@ -423,7 +400,7 @@ def check_resume(
 def _enter(stack, run):
     "Lock the run folder and clean up what a killed run has left; nobody else writes here now."
     busy = f'{run} is in use by another training: wait for it or choose another folder'
-    stack.enter_context(_locked_folder(run, busy))
+    stack.enter_context(locked_folder(run, busy))
     for f in ('best', 'last', 'config.json', 'shards', 'checkpoints/step-*'): clean_up((run/f).parent, Path(f).name)
 
 def train(
