@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from loguru import logger as log
 from torch import Tensor, nn
 from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
-from .contrastive_training import ContrastiveObjective
+from .contrastive_objective import ContrastiveObjective
 from .cooccurrence import check_start, spectral_start
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .measures import Bootstrap, student_t
@@ -41,7 +41,8 @@ from .pairfiles import load_pairs
 from .pairs import TokenRows
 from .overlap import TestSetFilter
 from .rope import rope_tables, rotate
-from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
+from .python_docs import (
+    described_split, description_task, documented_objects, python_pairs, python_sentences)
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer
 from .vocabulary import count_words, learn_vocabulary, reservoir_sample

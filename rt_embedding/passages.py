@@ -14,12 +14,12 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from fastcore.basics import patch
 from loguru import logger
-from .commands import InputError
-from .commands import as_list
-from .sources import documented_objects, name_words, plain_text
+from .commands import InputError, as_list
+from .docstrings import plain_text
+from .python_docs import documented_objects
+from .python_files import name_words
 from .pairfiles import continued_lines
-from .text import numbered_lines
-from .text import OPENERS, expand_paths, normalize_spaces, split_sentences
+from .text import OPENERS, expand_paths, normalize_spaces, numbered_lines, split_sentences
 
 # %% ../nbs/10a_passages.ipynb #0b9f74be
 def _placed_sentences(lines):

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from fastcore.basics import patch
 from .commands import InputError, atomic_file, read_json
-from .contrastive_training import ContrastiveObjective
+from .contrastive_objective import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .corpus import build_shards, train_validation_split
 from .encoder import EmbeddingModel
