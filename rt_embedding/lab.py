@@ -41,7 +41,8 @@ from .pairfiles import load_pairs
 from .pairs import TokenRows
 from .overlap import TestSetFilter
 from .rope import rope_tables, rotate
-from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
+from .python_docs import (
+    described_split, description_task, documented_objects, python_pairs, python_sentences)
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer
 from .vocabulary import count_words, learn_vocabulary, reservoir_sample
