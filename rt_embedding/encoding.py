@@ -45,22 +45,28 @@ class _Truncation:
         self.texts, self.tokens = 0, 0  # seen
         self.cut, self.lost = 0, 0      # texts that were cut, tokens that were not read
 
-    def count(self, rows):
-        lengths = [len(r) for r in rows]
-        over = [n - self.room for n in lengths if n > self.room]
-        self.texts += len(lengths)
-        self.tokens += sum(lengths)
-        self.cut += len(over)
-        self.lost += sum(over)
-        if over and self.action == 'error':
-            raise InputError(f'{len(over)} of {len(lengths)} texts are longer than '
-                             f'the context of {self.room + 2} tokens')
+# %% ../nbs/04a_encoding.ipynb #b4a00021
+@patch
+def count(self:_Truncation, rows):
+    "Add rows of ids to the counts."
+    lengths = [len(r) for r in rows]
+    over = [n - self.room for n in lengths if n > self.room]
+    self.texts += len(lengths)
+    self.tokens += sum(lengths)
+    self.cut += len(over)
+    self.lost += sum(over)
+    if over and self.action == 'error':
+        raise InputError(f'{len(over)} of {len(lengths)} texts are longer than '
+                         f'the context of {self.room + 2} tokens')
 
-    def report(self):
-        if not self.cut or self.action == 'ignore': return
-        say = self.action if callable(self.action) else logger.warning
-        say(f'{self.cut} of {self.texts} texts were cut at {self.room + 2} tokens; '
-            f'{self.lost/self.tokens:.1%} of all tokens were not read')
+# %% ../nbs/04a_encoding.ipynb #b4a00023
+@patch
+def report(self:_Truncation):
+    "Say what was cut, if anything was."
+    if not self.cut or self.action == 'ignore': return
+    say = self.action if callable(self.action) else logger.warning
+    say(f'{self.cut} of {self.texts} texts were cut at {self.room + 2} tokens; '
+        f'{self.lost/self.tokens:.1%} of all tokens were not read')
 
 # %% ../nbs/04a_encoding.ipynb #b4a00007
 _evaluations, _evaluation_lock = WeakKeyDictionary(), threading.Lock()  # model -> [threads inside, modules to restore]

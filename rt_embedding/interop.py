@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from .commands import InputError, import_extra
-from .encoder import EmbeddingModel, parameter_count
+from .configuration import parameter_count
+from .encoder import EmbeddingModel
 
 # %% ../nbs/11d_interoperability.ipynb #a1f04c07
 @patch

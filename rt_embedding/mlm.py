@@ -23,7 +23,8 @@ from .commands import InputError, command
 from .cooccurrence import check_start, spectral_start
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
 from .distributed import choose_device, main_first, world
-from .encoder import PRESETS, EmbeddingModel
+from .configuration import PRESETS
+from .encoder import EmbeddingModel
 from .linear import linear
 from .masking import IGNORE, MaskingStrategy, batch_generator, mask_tokens
 from .tokenizer import SentencePieceTokenizer

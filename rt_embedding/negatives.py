@@ -13,6 +13,16 @@ import numpy as np
 from .commands import InputError, atomic_file
 from .overlap import text_hash
 
+# %% ../nbs/07b_hard_negatives.ipynb #b055b60e
+def _hardest_of_block(anchors, positives, candidates, forbidden, margin):
+    scores = anchors @ candidates.T                                             # (block,m)
+    limit = (anchors*positives).sum(1, keepdims=True) - margin
+    scores[scores > limit] = -np.inf
+    for row, numbers in zip(scores, forbidden, strict=True): row[list(numbers)] = -np.inf
+    best = scores.argmax(1)
+    cosine = scores[np.arange(len(scores)), best].astype(np.float32)
+    return np.where(cosine > -np.inf, best, -1), cosine
+
 # %% ../nbs/07b_hard_negatives.ipynb #9a0e991f
 def hardest_negatives(
     anchors:np.ndarray,     # `(n,E)` unit vectors
@@ -29,15 +39,6 @@ def hardest_negatives(
     if not found: return np.zeros(0, int), np.zeros(0, np.float32)
     return tuple(map(np.concatenate, zip(*found, strict=True)))
 
-def _hardest_of_block(anchors, positives, candidates, forbidden, margin):
-    scores = anchors @ candidates.T                                             # (block,m)
-    limit = (anchors*positives).sum(1, keepdims=True) - margin
-    scores[scores > limit] = -np.inf
-    for row, numbers in zip(scores, forbidden, strict=True): row[list(numbers)] = -np.inf
-    best = scores.argmax(1)
-    cosine = scores[np.arange(len(scores)), best].astype(np.float32)
-    return np.where(cosine > -np.inf, best, -1), cosine
-
 # %% ../nbs/07b_hard_negatives.ipynb #f3a11f3a
 def _sampled_positives(pairs, pool, seed):
     "Fingerprint -> text of the distinct positives; a random sample of `pool` if there are more."
@@ -48,6 +49,7 @@ def _sampled_positives(pairs, pool, seed):
     drawn = np.random.default_rng([seed, 5]).choice(len(items), pool, replace=False)
     return dict(items[i] for i in np.sort(drawn))
 
+# %% ../nbs/07b_hard_negatives.ipynb #fd019ce9
 def _right_answers(pairs):
     "Fingerprint of an anchor -> fingerprints that are no negatives of it: its positives, and the anchor itself."
     answers = defaultdict(set)
@@ -75,7 +77,7 @@ def mine_negatives(
     found = iter(best)
     return [(*p, texts[j]) if len(p) == 2 and (j := next(found)) >= 0 else p for p in pairs]
 
-# %% ../nbs/07b_hard_negatives.ipynb #e841383b
+# %% ../nbs/07b_hard_negatives.ipynb #422d8cae
 _negative = re.compile(r"\b(not|no|nobody|none|never|nothing|neither|nor|without|cannot)\b|n't\b", re.I)
 _auxiliary = re.compile(r'\b(is|are|was|were|can|could|will|would|should|must|has|have|had|does|do|did)\b')
 _subject = re.compile(r'(?:An?|One|Some|The|Two|Three|Four|Several|Many) (\S+(?: \S+){0,7}?) '
@@ -86,6 +88,7 @@ _person = re.compile(r'(?:Someone|Somebody|A person|One person|A man|A woman|Peo
 
 def _asks(text): return text.endswith('?') or _question.match(text)
 
+# %% ../nbs/07b_hard_negatives.ipynb #e841383b
 def negate(
     text:str,   # an English statement
     way:int=0,  # which of the ways that fit, counted round
@@ -122,6 +125,14 @@ def negated_pairs(
         made.append((also, opposite, positive) if also else (anchor, positive, opposite))
     return made
 
+# %% ../nbs/07b_hard_negatives.ipynb #d5cd38ab
+def _read_mined(path, name, pairs):
+    try: found = [tuple(json.loads(line)) for line in path.read_text(encoding='utf-8').splitlines()]
+    except ValueError as e: raise InputError(f'{path} is damaged ({e}): remove it') from e
+    if [p[:2] for p in found] != [p[:2] for p in pairs]:
+        raise InputError(f'{path} was mined from other pairs than {name}: remove it, or choose another output folder')
+    return found
+
 # %% ../nbs/07b_hard_negatives.ipynb #acaefff2
 def mined_pairs(
     sources:dict,        # name -> list of pairs
@@ -139,10 +150,3 @@ def mined_pairs(
             with atomic_file(path) as f: f.writelines(json.dumps(row) + '\n' for row in found)
         out[name] = _read_mined(path, name, pairs)
     return out
-
-def _read_mined(path, name, pairs):
-    try: found = [tuple(json.loads(line)) for line in path.read_text(encoding='utf-8').splitlines()]
-    except ValueError as e: raise InputError(f'{path} is damaged ({e}): remove it') from e
-    if [p[:2] for p in found] != [p[:2] for p in pairs]:
-        raise InputError(f'{path} was mined from other pairs than {name}: remove it, or choose another output folder')
-    return found

@@ -34,6 +34,7 @@ def inline(
 
 _templates = Environment(loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined,
                          trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+_templates.policies['json.dumps_kwargs'] = dict(ensure_ascii=False, separators=(',', ':'))  # of `|tojson`: small files
 
 def render(
     name:str,   # of an HTML file in `rt_embedding/assets`

@@ -11,9 +11,8 @@ import json, re
 from collections import Counter
 from itertools import chain
 from .commands import InputError
-from .overlap import text_hash
-from .text import numbered_lines
-from .text import bare_suffix, expand_paths, split_sentences
+from .overlap import text_hash, text_key
+from .text import bare_suffix, expand_paths, numbered_lines, split_sentences
 
 # %% ../nbs/00i_pair_files.ipynb #5e60a0dc
 _COLUMNS = (('anchor', 'query', 'question', 'text', 'sentence1', 'first'),       # names in JSON objects, by column
@@ -178,7 +177,6 @@ def adjacent_pairs(
 
 def _adjacent(lines):
     "The neighbours of one file. A sentence that only repeats the one before it makes no pair."
-    from rt_embedding.overlap import text_key
     found, before = PairList(), None
     for sentence in passage_sentences(lines):
         if before is not None and sentence is not None:

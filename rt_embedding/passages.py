@@ -14,12 +14,12 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from fastcore.basics import patch
 from loguru import logger
-from .commands import InputError
-from .commands import as_list
-from .sources import documented_objects, name_words, plain_text
+from .commands import InputError, as_list
+from .docstrings import plain_text
+from .python_docs import documented_objects
+from .python_files import name_words
 from .pairfiles import continued_lines
-from .text import numbered_lines
-from .text import OPENERS, expand_paths, normalize_spaces, split_sentences
+from .text import OPENERS, expand_paths, normalize_spaces, numbered_lines, split_sentences
 
 # %% ../nbs/10a_passages.ipynb #0b9f74be
 def _placed_sentences(lines):
@@ -33,6 +33,7 @@ def _placed_sentences(lines):
         yield sentence, sentence.count(' ') + 1, lines[bisect_right(starts, at) - 1][0]
         at += len(sentence)
 
+# %% ../nbs/10a_passages.ipynb #ef6394bb
 def _fill(pieces, max_words):
     "Join pieces (text, words, line) until a passage is full; yields its text, and the line of its first piece."
     now, size, begin = [], 0, 0
@@ -68,6 +69,7 @@ def _wrapped(lines):
     full = sum(len(a) + 1 + len(b.split()[0]) > margin for a, b in steps)
     return margin >= 50 and full > 0.7*len(steps) and 3*continued_lines(lines) >= len(steps) > 0
 
+# %% ../nbs/10a_passages.ipynb #6bab3413
 def _text_blocks(lines):
     "Paragraphs of numbered lines; in a file without empty lines each line is one, unless it was wrapped at a margin."
     lines = list(lines)
@@ -104,6 +106,7 @@ def _title(text):
     text = text.strip()
     return bare.rstrip() if (bare := text.rstrip('#')) != text and bare[-1:] in ('', ' ') else text
 
+# %% ../nbs/10a_passages.ipynb #c2e194d1
 @patch
 def _prose(self:_Markdown, number, text, below):
     "Take a line outside of code and comments."
@@ -188,6 +191,7 @@ def handle_starttag(self:_Page, tag, attrs):
 def handle_startendtag(self:_Page, tag, attrs):
     if tag in _BLOCKS: self.flush()
 
+# %% ../nbs/10a_passages.ipynb #13bda365
 @patch
 def handle_endtag(self:_Page, tag):
     if tag in self.skipping: del self.skipping[self.skipping.index(tag):]
@@ -215,6 +219,7 @@ def _html_text(path):
             raise InputError(f'{path}: not UTF-8 (byte 0x{raw[e.start]:02x} at position {e.start}), '
                              'and no charset that is named in it fits') from None
 
+# %% ../nbs/10a_passages.ipynb #e22c996e
 def _html_blocks(path):
     "Blocks of a web page. Comments go first: the parser is slow to see that one never ends."
     text = re.sub(r'<!--.*?(?:-->|\Z)', lambda m: '\n'*m[0].count('\n'), _html_text(path), flags=re.S)
@@ -247,6 +252,7 @@ def _check_text(path):
             raise InputError(f'{path} is not text in UTF-8 (it holds zero bytes): '
                              'convert it if it is UTF-16, else leave it out')
 
+# %% ../nbs/10a_passages.ipynb #c4053f4d
 def _blocks(path, kind):
     "The blocks of a file; whatever is wrong is one error, safe to print (a name of a file may hold anything)."
     try:
@@ -293,6 +299,7 @@ def _is_small(path):
         _skipped(f'{path} has {size >> 20:,} MiB, more than {MAX_MB}: name the file itself to index it')
     return size <= MAX_MB << 20
 
+# %% ../nbs/10a_passages.ipynb #4595ba56
 def _below(root):
     "The files below a folder. Links to folders are not followed: they may lead back, or to the whole disk."
     found = set()

@@ -16,16 +16,17 @@ from fastcore.basics import patch
 from fastcore.script import Param
 from .commands import InputError, atomic_file, atomic_folder, command, import_extra, sha256_file
 from .cooccurrence import check_start
-from .encoder import PRESETS
+from .configuration import PRESETS
 from .evaluation import evaluate_retrieval, score_ranking
-from .logging import plot_training, read_metrics
+from .logging import read_metrics
+from .plots import plot_training
 from .measures import bm25_ranking, markdown_table
 from .pairfiles import load_pairs
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
 from .search import SemanticIndex
-from .sources import (
-    described_split, description, documented_objects, name_words, python_pairs, python_sentences)
+from .python_docs import described_split, description, documented_objects, python_pairs, python_sentences
+from .python_files import name_words
 from .stages import Material, Recipe, Stage, open_run
 from .testsets import pairs_data
 from .text import expand_paths, read_sentences

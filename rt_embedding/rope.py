@@ -7,6 +7,7 @@ __all__ = ['rope_frequencies', 'rope_tables', 'rotate', 'RotaryEmbedding']
 
 # %% ../nbs/02_rope.ipynb #0b0f932c
 import torch
+from fastcore.basics import patch
 from torch import nn, Tensor
 from .commands import InputError
 
@@ -66,15 +67,6 @@ class RotaryEmbedding(nn.Module):
         cos, sin = self.tables(q.shape[-2])
         return rotate(q, cos, sin), rotate(k, cos, sin)
 
-    def tables(self,
-        n_positions:int,      # `T`, at most max_positions
-    )->tuple:                 # cos and sin, `(T,K)` float32, on the device of the model
-        "The first rows of both tables."
-        if n_positions > self.max_positions:
-            raise InputError(f'{n_positions} positions, but the model was built for {self.max_positions}: '
-                             'shorten the text or build the model with a larger context_window')
-        return self.cos[:n_positions], self.sin[:n_positions]
-
     def _fill(self, device):
         cos, sin = rope_tables(self.max_positions, self.head_dim, self.base)
         self.cos, self.sin = cos.to(device), sin.to(device)
@@ -85,3 +77,14 @@ class RotaryEmbedding(nn.Module):
         return self
 
     def extra_repr(self): return f'head_dim={self.head_dim}, max_positions={self.max_positions}, base={self.base:g}'
+
+# %% ../nbs/02_rope.ipynb #b0200001
+@patch
+def tables(self:RotaryEmbedding,
+    n_positions:int,      # `T`, at most max_positions
+)->tuple:                 # cos and sin, `(T,K)` float32, on the device of the model
+    "The first rows of both tables."
+    if n_positions > self.max_positions:
+        raise InputError(f'{n_positions} positions, but the model was built for {self.max_positions}: '
+                         'shorten the text or build the model with a larger context_window')
+    return self.cos[:n_positions], self.sin[:n_positions]

@@ -13,7 +13,8 @@ from fastcore.basics import patch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from .commands import InputError, umask, atomic_folder, regular_file, read_json
-from .encoder import EmbeddingModel, EncoderConfig, parameter_count
+from .configuration import EncoderConfig, parameter_count
+from .encoder import EmbeddingModel
 from .hub import fetch, is_hub_name, upload
 from .tokenizer import MAX_MODEL_BYTES, SentencePieceTokenizer
 
@@ -161,6 +162,17 @@ def _read_config(folder, changes):
     try: return EncoderConfig(**{k: config[k] for k in names} | changes), config
     except InputError as e: raise InputError(f'{file}: {e}') from e
 
+# %% ../nbs/04b_saving.ipynb #b4b00034
+def _check_header(f, path, n_parameters):
+    "The numbers in an open safetensors file are as many as wanted, and floats."
+    slices = {k: f.get_slice(k) for k in f.keys()}
+    found = sum(math.prod(s.get_shape()) for s in slices.values())
+    if found != n_parameters:
+        raise InputError(f'{path} holds {found:,} numbers, its config.json asks for {n_parameters:,}: '
+                         'they do not belong together')
+    if wrong := [k for k, s in slices.items() if s.get_dtype() not in ('F64', 'F32', 'F16', 'BF16')]:
+        raise InputError(f'{path} holds {wrong[0]:.60} in a type that is none for weights')
+
 # %% ../nbs/04b_saving.ipynb #b4b00020
 def _read_weights(path, n_parameters, folder):
     "Compare the sizes in the header with what the configuration promises, then read."
@@ -175,14 +187,14 @@ def _read_weights(path, n_parameters, folder):
         raise InputError(f'{path} holds NaN or infinity in {wrong[0]:.60}: this model is broken')
     return weights
 
-def _check_header(f, path, n_parameters):
-    slices = {k: f.get_slice(k) for k in f.keys()}
-    found = sum(math.prod(s.get_shape()) for s in slices.values())
-    if found != n_parameters:
-        raise InputError(f'{path} holds {found:,} numbers, its config.json asks for {n_parameters:,}: '
-                         'they do not belong together')
-    if wrong := [k for k, s in slices.items() if s.get_dtype() not in ('F64', 'F32', 'F16', 'BF16')]:
-        raise InputError(f'{path} holds {wrong[0]:.60} in a type that is none for weights')
+# %% ../nbs/04b_saving.ipynb #b4b00036
+def _read_tokenizer(folder, config):
+    "The tokenizer in a model folder; the configuration knows its checksum."
+    file = regular_file(folder/'tokenizer.model', MAX_MODEL_BYTES, inside=folder)
+    tokenizer = SentencePieceTokenizer(file)
+    if tokenizer.sha256 != config.get('tokenizer_sha256', tokenizer.sha256):
+        raise InputError(f'{file} is not the tokenizer that this model was trained with')
+    return tokenizer
 
 # %% ../nbs/04b_saving.ipynb #b4b00022
 @patch(cls_method=True)
@@ -203,13 +215,6 @@ def from_pretrained(cls:EmbeddingModel,
     model.load_state_dict(weights)
     if (folder/'tokenizer.model').exists(): model.tokenizer = _read_tokenizer(folder, config)
     return model.to(device or 'cpu').eval()
-
-def _read_tokenizer(folder, config):
-    file = regular_file(folder/'tokenizer.model', MAX_MODEL_BYTES, inside=folder)
-    tokenizer = SentencePieceTokenizer(file)
-    if tokenizer.sha256 != config.get('tokenizer_sha256', tokenizer.sha256):
-        raise InputError(f'{file} is not the tokenizer that this model was trained with')
-    return tokenizer
 
 # %% ../nbs/04b_saving.ipynb #a1f04c04
 @patch

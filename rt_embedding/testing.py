@@ -158,7 +158,8 @@ def _free_port():
 def _run_rank(function, rank, n, port, pipe):
     "Join the group as `rank`, call the function, and send back its result or its error."
     torch.set_num_threads(1)  # a forked process has none of its parent's threads
-    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(n), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(n))
+    os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
     try:
         dist.init_process_group('gloo')
         dist.barrier()  # a function that ends at once must not close a connection that another process is still opening
@@ -297,7 +298,8 @@ class PracticeHubHandler(_Addresses):
         if (commit := self.commit_at(name, revision)) is None: return
         data = commit['files'].get(file)
         if data is None: return self.missing('EntryNotFound')
-        self.reply(200, data, ETag=f'"{_sha1(data)}"', X_Repo_Commit=commit['sha'], Content_Type='application/octet-stream')
+        tag, kind = f'"{_sha1(data)}"', 'application/octet-stream'
+        self.reply(200, data, ETag=tag, X_Repo_Commit=commit['sha'], Content_Type=kind)
 
 # %% ../nbs/00_testing.ipynb #f1476a37
 @contextmanager

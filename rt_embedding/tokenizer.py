@@ -90,6 +90,7 @@ def sha256(self:SentencePieceTokenizer)->str:  # 64 hexadecimal digits
     "The checksum of the model: equal for equal tokenizers."
     return hashlib.sha256(self._model).hexdigest()
 
+# %% ../nbs/01a_tokenizer.ipynb #b01b0031
 @patch
 def save(self:SentencePieceTokenizer,
     path,  # file to write, usually `….model`
@@ -121,6 +122,15 @@ def normalize(self:SentencePieceTokenizer,
     return self._sp.normalize(repair_surrogates(text)).replace('▁', ' ').removeprefix(' ')
 
 # %% ../nbs/01a_tokenizer.ipynb #5daa3caa
+def _as_texts(texts):
+    "A list of str, or an error that names the item that is not."
+    if isinstance(texts, str): raise InputError('a list of texts is needed, got one text: wrap it in a list')
+    texts = texts if isinstance(texts, list) else list(texts)
+    for i, t in enumerate(texts):
+        if not isinstance(t, str): raise InputError(f'text {i} is not a str but {type(t).__name__}: {t!r:.40}')
+    return texts
+
+# %% ../nbs/01a_tokenizer.ipynb #b01b0033
 @patch
 def encode_ordinary(self:SentencePieceTokenizer,
     texts,                    # list of str
@@ -132,13 +142,17 @@ def encode_ordinary(self:SentencePieceTokenizer,
     except (TypeError, RuntimeError, UnicodeEncodeError):  # lone surrogates
         return self._sp.encode([repair_surrogates(t) for t in texts], num_threads=n_threads)
 
-def _as_texts(texts):
-    "A list of str, or an error that names the item that is not."
-    if isinstance(texts, str): raise InputError('a list of texts is needed, got one text: wrap it in a list')
-    texts = texts if isinstance(texts, list) else list(texts)
-    for i, t in enumerate(texts):
-        if not isinstance(t, str): raise InputError(f'text {i} is not a str but {type(t).__name__}: {t!r:.40}')
-    return texts
+# %% ../nbs/01a_tokenizer.ipynb #b01b0034
+@patch
+def _encode_masked(self:SentencePieceTokenizer, texts):
+    "Ordinary ids, with `MASK_ID` between the parts around each `[MASK]`."
+    parts = [t.split(MASK_PIECE) for t in texts]
+    ids, rows = iter(self.encode_ordinary([p for ps in parts for p in ps])), []
+    for ps in parts:
+        row = list(next(ids))
+        for part in islice(ids, len(ps) - 1): row += [MASK_ID] + part
+        rows.append(row)
+    return rows
 
 # %% ../nbs/01a_tokenizer.ipynb #31261157
 @patch
@@ -158,17 +172,6 @@ def encode_batch(self:SentencePieceTokenizer,
     head, tail = [BOS_ID] * add_bos, [EOS_ID] * add_eos
     return [head + row[:end] + tail for row in rows]
 
-@patch
-def _encode_masked(self:SentencePieceTokenizer, texts):
-    "Ordinary ids, with `MASK_ID` between the parts around each `[MASK]`."
-    parts = [t.split(MASK_PIECE) for t in texts]
-    ids, rows = iter(self.encode_ordinary([p for ps in parts for p in ps])), []
-    for ps in parts:
-        row = list(next(ids))
-        for part in islice(ids, len(ps) - 1): row += [MASK_ID] + part
-        rows.append(row)
-    return rows
-
 # %% ../nbs/01a_tokenizer.ipynb #b01b0017
 @patch
 def encode(self:SentencePieceTokenizer,
@@ -181,6 +184,7 @@ def encode(self:SentencePieceTokenizer,
     "Encode one text."
     return self.encode_batch([text], add_bos, add_eos, max_length, allow_mask)[0]
 
+# %% ../nbs/01a_tokenizer.ipynb #b01b0038
 @patch
 def tokenize(self:SentencePieceTokenizer,
     text:str,     # any text
@@ -200,6 +204,7 @@ def decode_batch(self:SentencePieceTokenizer,
             raise InputError(f'token ids must lie in 0..{len(self) - 1}, got {min(row) if min(row) < 0 else max(row)}')
     return self._sp.decode(rows) if rows else []
 
+# %% ../nbs/01a_tokenizer.ipynb #b01b0040
 @patch
 def decode(self:SentencePieceTokenizer,
     ids,     # one row of ids
@@ -234,6 +239,18 @@ def pad(self:SentencePieceTokenizer,
     return torch.from_numpy(token_ids), torch.from_numpy(mask)
 
 # %% ../nbs/01a_tokenizer.ipynb #710b2625
+def _chunks(sentences, n, max_chars):
+    "Lists of at most `n` sentences; one ends when it has `max_chars` characters."
+    chunk, chars = [], 0
+    for sentence in sentences:
+        chunk.append(sentence)
+        chars += len(sentence)
+        if len(chunk) == n or chars >= max_chars:
+            yield chunk
+            chunk, chars = [], 0
+    if chunk: yield chunk
+
+# %% ../nbs/01a_tokenizer.ipynb #b01b0042
 def token_chunks(
     sentences,               # iterable of str
     encode,                  # list of str -> list of lists of ids, best on one thread
@@ -250,17 +267,14 @@ def token_chunks(
             if len(busy) > workers: yield busy.popleft().result()
         while busy: yield busy.popleft().result()
 
-def _chunks(sentences, n, max_chars):
-    chunk, chars = [], 0
-    for sentence in sentences:
-        chunk.append(sentence)
-        chars += len(sentence)
-        if len(chunk) == n or chars >= max_chars:
-            yield chunk
-            chunk, chars = [], 0
-    if chunk: yield chunk
-
 # %% ../nbs/01a_tokenizer.ipynb #b01b0022
+def _output_name(output):
+    "Where to write, without the ending."
+    output = str(output).removesuffix('.model')
+    if Path(output).name and not output.endswith(('/', os.sep)): return output
+    raise InputError(f"output must name a file without its ending, like {Path(output)/'tokenizer'}, got {output!r}")
+
+# %% ../nbs/01a_tokenizer.ipynb #b01b0044
 def _read_counts(input, max_sentences, max_characters, seed):
     "Count the words of the input, or of a random sample of its sentences; log what was left out."
     start = time.perf_counter()
@@ -302,11 +316,6 @@ def train_tokenizer(
         f.writelines(f'{tokenizer.id_to_piece(i)}\t{tokenizer._sp.get_score(i):g}\n' for i in range(len(tokenizer)))
     logger.info('wrote {0}.model and {0}.vocab, {1:.1f} s in all', output, time.perf_counter() - start)
     return Path(f'{output}.model')
-
-def _output_name(output):
-    output = str(output).removesuffix('.model')
-    if Path(output).name and not output.endswith(('/', os.sep)): return output
-    raise InputError(f"output must name a file without its ending, like {Path(output)/'tokenizer'}, got {output!r}")
 
 # %% ../nbs/01a_tokenizer.ipynb #7b9f67b3
 rt_train_tokenizer = command(train_tokenizer)

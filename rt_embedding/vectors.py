@@ -22,10 +22,13 @@ def unit_vectors(
     if x.ndim != 2 or x.shape[1] == 0: raise InputError(f'{what} must have the shape (n, E), got {x.shape}')
     x = x.astype(np.float32 if x.dtype == np.float32 else np.float64, copy=False)
     finite = np.isfinite(x).all(1)
-    if not finite.all(): raise InputError(f'{what}: row {int(finite.argmin())} has NaN or infinity: did training diverge?')
+    if not finite.all():
+        raise InputError(f'{what}: row {int(finite.argmin())} has NaN or infinity: did training diverge?')
     length = _lengths(x)
     if zeros_stay: length = np.where(length == 0, 1, length)
-    if not length.all(): raise InputError(f'{what}: row {int(length[:, 0].argmin())} is all zeros and has no direction: was its text empty?')
+    if not length.all():
+        row = int(length[:, 0].argmin())
+        raise InputError(f'{what}: row {row} is all zeros and has no direction: was its text empty?')
     return x/length
 
 def _lengths(x):

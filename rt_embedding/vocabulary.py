@@ -109,6 +109,15 @@ def _learning_error(message, vocab_size):
         return InputError('no text to learn from: after normalisation no character is left')
     return InputError(f'SentencePiece could not learn from this text: {message}')
 
+# %% ../nbs/01_vocabulary.ipynb #b01a0019
+def _check_learning(vocab_size, model_type, character_coverage):
+    if vocab_size <= MASK_ID + 1:
+        raise InputError(f'vocab_size must leave room beside the 5 specials, got {vocab_size}')
+    if model_type not in ('unigram', 'bpe'):
+        raise InputError(f"model_type must be 'unigram' or 'bpe', got {model_type!r}")
+    if not 0.98 <= character_coverage <= 1:
+        raise InputError(f'character_coverage must lie in 0.98 .. 1, got {character_coverage}')
+
 # %% ../nbs/01_vocabulary.ipynb #39df6c28
 def learn_vocabulary(
     counts,                           # word -> how often it occurs, from `count_words`
@@ -130,11 +139,3 @@ def learn_vocabulary(
             normalization_rule_name='nmt_nfkc_cf' if lower_case else 'nmt_nfkc', num_threads=16, minloglevel=2)
     except RuntimeError as e: raise _learning_error(str(e), vocab_size) from None
     return model.getvalue()
-
-def _check_learning(vocab_size, model_type, character_coverage):
-    if vocab_size <= MASK_ID + 1:
-        raise InputError(f'vocab_size must leave room beside the 5 specials, got {vocab_size}')
-    if model_type not in ('unigram', 'bpe'):
-        raise InputError(f"model_type must be 'unigram' or 'bpe', got {model_type!r}")
-    if not 0.98 <= character_coverage <= 1:
-        raise InputError(f'character_coverage must lie in 0.98 .. 1, got {character_coverage}')

@@ -25,7 +25,8 @@ def found(path): return [(p['line'], p['text']) for p in passages(path)]
 def test_lines_of_a_list_stand_alone_and_wrapped_lines_are_joined(write):
     assert found(write('list.txt', 'one thing\nanother thing\n')) == [(1, 'one thing'), (2, 'another thing')]
     assert found(write('wrapped.txt', textwrap.fill(PROSE, 60))) == [(1, PROSE)]
-    assert found(write('prose.txt', 'A line that is\nwrapped.\n\nThe next.\n')) == [(1, 'A line that is wrapped.'), (4, 'The next.')]
+    prose = write('prose.txt', 'A line that is\nwrapped.\n\nThe next.\n')
+    assert found(prose) == [(1, 'A line that is wrapped.'), (4, 'The next.')]
     facts = [f'the town of {w} lies north of the old river and has a school' for w in ('Aa', 'Bee', 'Ceedee')]
     assert len(found(write('facts.txt', '\n'.join(facts)))) == 3                     # full lines, but none goes on
 
@@ -53,9 +54,10 @@ def test_a_web_page_may_name_its_character_set(write):
 
 
 @pytest.mark.parametrize('suffix, text', [
-    ('.md', '# ' + ' '*20_000 + 'x' + ' '*20_000 + 'y'),   # a careless regular expression tries all ways to share the spaces
-    ('.html', '<!--'*30_000), ('.html', '<!['), ('.txt', '\n\n' + 'a line without an end\n'*20_000)])
+    ('.md', '# ' + ' '*20_000 + 'x' + ' '*20_000 + 'y'),   # all ways to share the spaces are too many
+    ('.html', '<!--'*30_000), ('.html', '<!['),
+    ('.txt', '\n\n' + 'a line without an end\n'*20_000)])
 def test_traps_for_patience(write, suffix, text):
-    "Each of the first three once hung or crashed the reader; what counts is that it comes back, with passages or a refusal."
+    "Each of the first three once hung or crashed the reader; it must come back, with passages or a refusal."
     try: passages(write(f'trap{suffix}', text))
     except InputError: pass

@@ -114,7 +114,7 @@ def test_a_refused_training_leaves_no_folder(tmp_path):
 
 
 def test_a_validation_between_bad_steps_says_nan_and_does_not_raise(tokenizer):
-    from rt_embedding.contrastive_training import ContrastiveObjective
+    from rt_embedding.contrastive_objective import ContrastiveObjective
     from rt_embedding.testing import toy_paraphrases
     t = SentencePieceTokenizer(tokenizer)
     model = EmbeddingModel(len(t), 8, 16, 16, n_layers=1, n_heads=2, tokenizer=t).eval()
