@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
 from .commands import InputError, atomic_file
-from .contrastive_training import ContrastiveObjective
+from .contrastive_objective import ContrastiveObjective
 from .cooccurrence import spectral_start
 from .encoder import EmbeddingModel
 from .evaluation import evaluate_retrieval, evaluate_sts
@@ -31,7 +31,8 @@ from .mlm import MLMObjective
 from .pairfiles import load_pairs
 from .pairs import TokenRows
 from .overlap import TestSetFilter
-from .sources import described_split, description_task, documented_objects, python_pairs, python_sentences
+from .python_docs import (
+    described_split, description_task, documented_objects, python_pairs, python_sentences)
 from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer
 from .vocabulary import count_words, learn_vocabulary, reservoir_sample
