@@ -35,7 +35,7 @@ from rt_embedding import EmbeddingModel
 from rt_embedding.cooccurrence import spectral_start
 from rt_embedding.linear import has_bf16
 from rt_embedding.mlm import MLMObjective
-from rt_embedding.sources import documented_objects, python_sentences
+from rt_embedding.python_docs import documented_objects, python_sentences
 from rt_embedding.text import read_sentences
 from rt_embedding.tokenizer import SentencePieceTokenizer, train_tokenizer
 from rt_embedding.vocabulary import BOS_ID, EOS_ID

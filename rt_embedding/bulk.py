@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MANIFEST', 'rt_embed', 'save_vectors', 'plan_files', 'embed_file', 'read_manifest', 'is_finished', 'VectorFolder',
-           'open_vectors', 'collect_vectors', 'vectors_heading', 'embed_files', 'kept_dim', 'embed']
+           'open_vectors', 'collect_vectors', 'file_error', 'vectors_heading', 'embed_files', 'kept_dim', 'embed']
 
 # %% ../nbs/05b_many_files.ipynb #d7b4b877
 import codecs, glob, json, multiprocessing, os, signal, threading
@@ -235,7 +235,7 @@ def collect_vectors(
     with tqdm(total=len(plan), initial=finished, unit=' files', disable=hidden) as bar:
         for name, path, result in results:
             bar.update()
-            if isinstance(result, Exception): errors.append(_reason(path, result))
+            if isinstance(result, Exception): errors.append(file_error(path, result))
             else:
                 vectors.add(name, path, result)
                 counts['files'] += 1
@@ -247,7 +247,11 @@ def collect_vectors(
     if errors: raise InputError(_summary(errors, len(plan), counts, vectors.folder))
     return counts
 
-def _reason(path, error):
+def file_error(
+    path:Path,  # of the text file
+    error,      # what happened
+)->str:         # with the name of the file
+    "One line about a file that could not be embedded."
     return str(error) if isinstance(error, InputError) else f'{path}: {getattr(error, "strerror", None) or error}'
 
 def _summary(errors, n, counts, folder):

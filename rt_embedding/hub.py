@@ -13,21 +13,29 @@ from .commands import InputError, import_extra
 
 # %% ../nbs/00e_hub.ipynb #07d3fb09
 _NAME = re.compile(r'[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*', re.ASCII)
-_RESERVED = {'models', 'datasets', 'spaces'}  # pages of the hub: no user is called so
+_RESERVED = {'models', 'datasets', 'spaces'}  # pages of the hub: no user has such a name
 
 def is_hub_name(
     name,     # what a user gave as a model
 )->bool:      # may it be asked of a hub?
-    "`user/name`, and nothing on this machine that it could mean."
+    "Does it look like `user/name`, and like nothing on this machine?"
     name = os.fspath(name)
     user = name.split('/')[0]
-    return bool(_NAME.fullmatch(name)) and '..' not in name and not Path(name).exists() and user not in _RESERVED and not Path(user).is_dir()
+    if not _NAME.fullmatch(name) or '..' in name or user in _RESERVED: return False
+    return not Path(name).exists() and not Path(user).is_dir()
+
+# %% ../nbs/00e_hub.ipynb #d82962b0
+def _endpoint(): return os.environ.get('HF_ENDPOINT') or 'https://huggingface.co'
+
+def _offline():
+    switches = (os.environ.get(k, '').upper() for k in ('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'))
+    return any(switch in ('1', 'ON', 'YES', 'TRUE') for switch in switches)
+
+def _first_line(error): return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 # %% ../nbs/00e_hub.ipynb #19f0b0de
-FILES = ('config.json', 'model.safetensors', 'tokenizer.model', 'README.md', 'modules.json', 'config_sentence_transformers.json')
-
-def _endpoint(): return os.environ.get('HF_ENDPOINT') or 'https://huggingface.co'
-def _offline(): return any(os.environ.get(k, '').upper() in ('1', 'ON', 'YES', 'TRUE') for k in ('HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'))
+FILES = ('config.json', 'model.safetensors', 'tokenizer.model', 'README.md', 'modules.json',
+         'config_sentence_transformers.json')
 
 def fetch(
     repo:str,               # `user/name`
@@ -37,22 +45,28 @@ def fetch(
     "Bring a repository onto this machine, or find it there."
     try: hub = import_extra('huggingface_hub', 'hub')
     except InputError as e: raise InputError(f'{repo} is no folder here; to ask a hub for it, {e}') from None
-    place, offline, errors = _endpoint(), _offline(), import_extra('huggingface_hub.errors', 'hub')
+    place, offline = _endpoint(), _offline()
     if not offline: logger.info('asking {} for {}', place, repo)
-    try: return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(files), endpoint=place, local_files_only=offline))
-    except errors.RevisionNotFoundError: why = f'has no revision {revision!r}'
-    except errors.RepositoryNotFoundError: why = f'is no folder here, and {place} shows nothing of this name: check it; what is private needs a token (hf auth login, or HF_TOKEN)'
-    except errors.LocalEntryNotFoundError as e:
-        reason = 'HF_HUB_OFFLINE is set' if offline else f'{place} cannot be reached'
-        why = f'is no folder here, {reason}, and it was not fetched before'
-    except Exception as e: why = f'cannot be fetched from {place}: {_first_line(e)}'
-    raise InputError(f'{repo} {why}') from None
+    try:
+        return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(files), endpoint=place,
+                                          local_files_only=offline))
+    except Exception as e: raise InputError(f'{repo} {_why_not_fetched(e, revision, place, offline)}') from None
 
-def _first_line(error): return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def _why_not_fetched(error, revision, place, offline):
+    "What went wrong, in one line that says what to do."
+    errors = import_extra('huggingface_hub.errors', 'hub')
+    if isinstance(error, errors.RevisionNotFoundError): return f'has no revision {revision!r}'
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return (f'is no folder here, and {place} shows nothing of this name: check it; '
+                'what is private needs a token (hf auth login, or HF_TOKEN)')
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        reason = 'HF_HUB_OFFLINE is set' if offline else f'{place} cannot be reached'
+        return f'is no folder here, {reason}, and it was not fetched before'
+    return f'cannot be fetched from {place}: {_first_line(error)}'
 
 # %% ../nbs/00e_hub.ipynb #c02019b0
 def upload(
-    folder,            # what shall be published; hidden files stay here
+    folder,            # what is to be published; hidden files stay here
     repo:str,          # `user/name`
     private:bool=True, # only you can see it; False: everybody
     message:str='',    # of the commit
@@ -64,9 +78,15 @@ def upload(
     api = hub.HfApi(endpoint=place)
     try:
         api.create_repo(repo, private=private, exist_ok=True)
-        if private and not api.repo_info(repo).private:
-            raise InputError(f'{repo} exists and is public: say private=False if everybody shall see this, or choose another name')
-        done = api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message or 'A model of rt_embedding', ignore_patterns=['.*', '**/.*'])
-    except InputError: raise
-    except Exception as e: raise InputError(f'{repo} cannot be published at {place}: {_first_line(e)}; a token may be missing (hf auth login, or HF_TOKEN)') from None
-    return str(done.commit_url)
+        public = private and not api.repo_info(repo).private
+        if not public: return str(_send(api, folder, repo, message).commit_url)
+    except Exception as e:
+        raise InputError(f'{repo} cannot be published at {place}: {_first_line(e)}; '
+                         'a token may be missing (hf auth login, or HF_TOKEN)') from None
+    raise InputError(f'{repo} exists and is public: say private=False if everybody may see this, '
+                     'or choose another name')
+
+def _send(api, folder, repo, message):
+    "Upload all but hidden files."
+    return api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message or 'A model of rt_embedding',
+                             ignore_patterns=['.*', '**/.*'])

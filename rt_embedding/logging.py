@@ -101,7 +101,7 @@ def read_metrics(
     "Read the figures of a run; half a line at the end is left out."
     try: records = read_json_lines(path)
     except FileNotFoundError: raise InputError(f'{path} is not there: give the metrics.jsonl of a run') from None
-    if not all(isinstance(r, dict) for r in records): raise InputError(f'{path} holds something other than JSON objects')
+    if not all(isinstance(r, dict) for r in records): raise InputError(f'{path} holds more than JSON objects')
     return [r for r in records if event is None or r.get('event') == event]
 
 # %% ../nbs/00c_logging.ipynb #5ace348c
@@ -118,7 +118,7 @@ class TrainingLogger:
     def __init__(self,
         log_dir='logs',                    # folder of both files
         experiment_name:str='training',    # begins the name of the log file
-        resume_step:int|None=None,         # going on from this step: drop later records (0: all of them); None keeps all
+        resume_step:int|None=None,         # going on from this step: drop later records (0: all); None keeps all
         progress:bool|None=None,           # show a bar; None: on a terminal only
         total_steps:int|None=None,         # length of the bar
     ):
@@ -172,7 +172,8 @@ def sync(self:TrainingLogger):
 @patch
 def _record(self:TrainingLogger, event, values):
     "Append a record to the figures."
-    record = dict(event=event, time_s=round(time.perf_counter() - self.start, 3)) | {k: _plain(v) for k, v in values.items()}
+    seconds = round(time.perf_counter() - self.start, 3)
+    record = dict(event=event, time_s=seconds) | {k: _plain(v) for k, v in values.items()}
     try:
         self._file.write(json.dumps(record) + '\n')
         self._file.flush()

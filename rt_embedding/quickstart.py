@@ -25,8 +25,8 @@ from .pairfiles import load_pairs
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
 from .search import SemanticIndex
-from .sources import (
-    described_split, description, documented_objects, name_words, python_pairs, python_sentences)
+from .python_docs import described_split, description, documented_objects, python_pairs, python_sentences
+from .python_files import name_words
 from .stages import Material, Recipe, Stage, open_run
 from .testsets import pairs_data
 from .text import expand_paths, read_sentences

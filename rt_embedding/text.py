@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ABBREVIATIONS', 'STARTERS', 'SUFFIXES', 'OPENERS', 'MAX_LINE_BYTES', 'UNREADABLE', 'normalize_spaces', 'words',
-           'split_sentences', 'expand_paths', 'bare_suffix', 'raw_lines', 'numbered_lines', 'read_sentences']
+           'split_sentences', 'bare_suffix', 'expand_paths', 'raw_lines', 'numbered_lines', 'read_sentences']
 
 # %% ../nbs/00d_text.ipynb #8125c0cb
 import glob, gzip, lzma, re, zlib
@@ -26,34 +26,14 @@ def words(
     "The words of a text, for counting and comparing them."
     return re.findall(r'\w+', text.lower())
 
-# %% ../nbs/00d_text.ipynb #0c4938cd
+# %% ../nbs/00d_text.ipynb #879bdfab
 ABBREVIATIONS = set('''mr mrs ms dr prof sr jr st gen col lt sgt capt rev hon gov sen rep pres messrs
     fig figs eq eqs sec ch chap vol no nos art pp p ed eds ref refs cf e.g i.e vs v viz al ca approx resp incl
     inc ltd co corp dept univ mt ft ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec'''.split())
 STARTERS = set('the a an this that these those it he she we they there in on at if when while but and for as'.split())
 
-_boundary = re.compile(r'''(?<![.!?])[.!?]+["'\u2019\u201d)\]]*(?=\s+["'\u2018\u201c(\[]*[A-Z0-9\u00c0-\u00de])'''
-                       r'''|[\u3002\uff01\uff1f]+[\u300d\u300f\uff09]*''')
 _last_word = re.compile(r'''[^\s"'\u2018\u201c(\[]+$''')
 _next_word = re.compile(r'''[\s"'\u2018\u201c(\[]*([A-Za-z]*)''')
-
-def split_sentences(
-    text:str,            # running text; an empty line ends a paragraph
-    max_chars:int=1000,  # longer sentences are cut at a space
-)->list[str]:            # sentences, in order, white space normalised
-    "Cut running English text into sentences by rules."
-    return [piece for paragraph in re.split(r'\n\s*\n', text) for sentence in _split(normalize_spaces(paragraph))
-            for piece in _cut(sentence, max_chars)]
-
-def _split(text):
-    "The sentences of one paragraph."
-    start = 0
-    for found in _boundary.finditer(text):
-        before = text[max(start, found.start() - 64):found.start()]  # all that decides; the whole sentence may be megabytes long
-        if found.group() == '.' and _is_abbreviation(before.lstrip(), text[found.end():found.end()+40]): continue
-        yield text[start:found.end()].strip()
-        start = found.end()
-    if text[start:].strip(): yield text[start:].strip()
 
 def _is_abbreviation(before, after):
     "Does the full stop between `before` and `after` belong to an abbreviation, an initial or a list number?"
@@ -65,8 +45,22 @@ def _is_abbreviation(before, after):
         return _next_word.match(after).group(1).lower() not in STARTERS
     return word.lower() in ABBREVIATIONS
 
+# %% ../nbs/00d_text.ipynb #0c4938cd
+_boundary = re.compile(r'''(?<![.!?])[.!?]+["'\u2019\u201d)\]]*(?=\s+["'\u2018\u201c(\[]*[A-Z0-9\u00c0-\u00de])'''
+                       r'''|[\u3002\uff01\uff1f]+[\u300d\u300f\uff09]*''')
+
+def _split(text):
+    "The sentences of one paragraph."
+    start = 0
+    for found in _boundary.finditer(text):
+        before = text[max(start, found.start() - 64):found.start()]  # enough: a sentence may be megabytes long
+        if found.group() == '.' and _is_abbreviation(before.lstrip(), text[found.end():found.end()+40]): continue
+        yield text[start:found.end()].strip()
+        start = found.end()
+    if text[start:].strip(): yield text[start:].strip()
+
 def _cut(sentence, max_chars):
-    "Pieces of at most `max_chars`, cut at the last space where there is one."
+    "Parts of at most `max_chars`, cut at the last space where there is one."
     start = 0
     while len(sentence) - start > max_chars:
         at = sentence.rfind(' ', start + 1, start + max_chars + 1)
@@ -75,14 +69,52 @@ def _cut(sentence, max_chars):
         start = at + (sentence[at] == ' ')  # there are no two spaces in a row
     if sentence[start:]: yield sentence[start:]
 
-# %% ../nbs/00d_text.ipynb #460db5c1
+# %% ../nbs/00d_text.ipynb #9ce8dbdc
+def split_sentences(
+    text:str,            # running text; an empty line ends a paragraph
+    max_chars:int=1000,  # longer sentences are cut at a space
+)->list[str]:            # sentences, in order, white space normalised
+    "Cut running English text into sentences by rules."
+    paragraphs = re.split(r'\n\s*\n', text)
+    sentences = (sentence for paragraph in paragraphs for sentence in _split(normalize_spaces(paragraph)))
+    return [part for sentence in sentences for part in _cut(sentence, max_chars)]
+
+# %% ../nbs/00d_text.ipynb #944ddbd7
 SUFFIXES = ('.txt', '.md')  # what counts as text inside a folder
 OPENERS = {'.gz': gzip.open, '.xz': lzma.open}  # compressed text is read as it is
 
+def bare_suffix(
+    path,    # a file, perhaps compressed
+)->str:      # in lower case: '.txt' for A.TXT and for a.txt.gz
+    "The suffix that tells the kind of a file."
+    path = Path(path)
+    return (Path(path.stem) if path.suffix in OPENERS else path).suffix.lower()
+
+# %% ../nbs/00d_text.ipynb #1f29c323
+def _expand(one):
+    "The files behind one entry."
+    path = Path(one).expanduser()
+    if not one.strip(): raise InputError('an input path is empty: name a text file, a folder or a glob')
+    if path.is_dir(): return _text_files(path, one)
+    if path.exists(): return [path]
+    if not glob.has_magic(one): raise InputError(f'{one} does not exist: check the path (relative to {Path.cwd()})')
+    found = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())
+    if not found: raise InputError(f'no file matches {one}: check the pattern (quote it, ** crosses folders)')
+    return found
+
+def _text_files(folder, name):
+    "The text files below a folder; hidden ones are left out."
+    visible = lambda p: not any(part.startswith('.') for part in p.relative_to(folder).parts)
+    found = sorted(p for p in folder.rglob('*') if bare_suffix(p) in SUFFIXES and p.is_file() and visible(p))
+    kinds = ' or '.join(SUFFIXES)
+    if not found: raise InputError(f'no {kinds} file in the folder {name}: name files or a glob instead')
+    return found
+
+# %% ../nbs/00d_text.ipynb #460db5c1
 def expand_paths(
-    inputs,       # file, folder (its text files, recursively) or glob; or a list of them
-    again:bool=False,  # will they be read more than once? Then no pipe will do
-)->list[Path]:    # existing files, each once; the order given, sorted inside a folder or glob
+    inputs,            # file, folder (its text files, recursively) or glob; or a list of them
+    again:bool=False,  # will they be read more than once? Then a pipe is refused
+)->list[Path]:         # existing files, each once; the order given, sorted inside a folder or glob
     "Turn what a user typed into a list of files."
     paths = [p for one in as_list(inputs) for p in _expand(str(one))]
     if not paths: raise InputError('no input: name a text file, a folder or a glob')
@@ -91,28 +123,6 @@ def expand_paths(
     first = {}
     for p in paths: first.setdefault(p.resolve(), p)  # the first mention of a file counts
     return list(first.values())
-
-def bare_suffix(
-    path,    # a file, perhaps compressed
-)->str:      # in lower case: '.txt' for A.TXT and for a.txt.gz
-    "What kind of file is it?"
-    path = Path(path)
-    return (Path(path.stem) if path.suffix in OPENERS else path).suffix.lower()
-
-def _expand(one):
-    "The files behind one entry."
-    path = Path(one).expanduser()
-    if not one.strip(): raise InputError('an input path is empty: name a text file, a folder or a glob')
-    if path.is_dir():
-        visible = lambda p: not any(part.startswith('.') for part in p.relative_to(path).parts)
-        found = sorted(p for p in path.rglob('*') if bare_suffix(p) in SUFFIXES and p.is_file() and visible(p))
-        if not found: raise InputError(f"no {' or '.join(SUFFIXES)} file in the folder {one}: name files or a glob instead")
-        return found
-    if path.exists(): return [path]
-    if not glob.has_magic(one): raise InputError(f'{one} does not exist: check the path (relative to {Path.cwd()})')
-    found = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())
-    if not found: raise InputError(f'no file matches {one}: check the pattern (quote it, ** crosses folders)')
-    return found
 
 # %% ../nbs/00d_text.ipynb #5693daf4
 MAX_LINE_BYTES = 1 << 24  # 16 MiB; a longer line is not a sentence, and would undo streaming
@@ -127,7 +137,8 @@ def raw_lines(
         with OPENERS.get(path.suffix, open)(path, 'rb') as f:
             for number, line in enumerate(iter(lambda: f.readline(MAX_LINE_BYTES + 1), b''), 1):
                 if len(line) > MAX_LINE_BYTES:
-                    raise InputError(f'{path}, line {number}: longer than {MAX_LINE_BYTES >> 20} MiB; put one sentence on a line')
+                    raise InputError(f'{path}, line {number}: longer than {MAX_LINE_BYTES >> 20} MiB; '
+                                     'put one sentence on a line')
                 yield number, line
     except UNREADABLE as e: raise InputError(f'{path}: cannot be read ({getattr(e, "strerror", None) or e})') from None
 
@@ -137,7 +148,8 @@ def numbered_lines(
 ):          # yields (number from 1, line without its end)
     "Stream the lines of a file as text; an error names the file, the line and the byte."
     for number, line in raw_lines(path):
-        try: yield number, line.decode('utf-8-sig' if number == 1 else 'utf-8').rstrip('\r\n')  # -sig: a byte order mark may stand first
+        encoding = 'utf-8-sig' if number == 1 else 'utf-8'  # a file may begin with a byte order mark
+        try: yield number, line.decode(encoding).rstrip('\r\n')
         except UnicodeDecodeError as e:
             raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start}); '
                              'convert it, for example: iconv -f latin1 -t utf-8') from None
@@ -160,4 +172,5 @@ def _read(paths, min_chars):
                     yield sentence
     if not found:
         some = ', '.join(map(str, paths[:3])) + (' ...' if len(paths) > 3 else '')
-        raise InputError(f'{some}: no line of at least {plural(min_chars, "character")}; give text, one sentence a line')
+        raise InputError(f'{some}: no line of at least {plural(min_chars, "character")}; '
+                         'give text, one sentence per line')

@@ -24,20 +24,26 @@ class TensorBoard:
         record:dict,  # with `step`
     ):
         "Write every number of the record as `event/name`."
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter
-            self._writer = SummaryWriter(str(self.folder), purge_step=record['step'])  # what a killed run wrote beyond its checkpoint is void
+        step = record['step']
+        if self._writer is None: self._writer = self._open(step)
         for name, value in record.items():
-            if name != 'step' and isinstance(value, (int, float)) and math.isfinite(value): self._writer.add_scalar(f'{event}/{name}', value, record['step'])
+            if name != 'step' and isinstance(value, (int, float)) and math.isfinite(value):
+                self._writer.add_scalar(f'{event}/{name}', value, step)
         self._writer.flush()
+
+    def _open(self, step):
+        from torch.utils.tensorboard import SummaryWriter
+        return SummaryWriter(str(self.folder), purge_step=step)  # what a killed run wrote beyond its checkpoint is void
 
     def close(self):
         "Close the file; a second call does nothing."
         if self._writer is not None: self._writer.close()
         self._writer = None
 
-    def __del__(self): self.close() if hasattr(self, '_writer') else None
+    def __del__(self):
+        if hasattr(self, '_writer'): self.close()
 
+# %% ../nbs/06h_tracking.ipynb #da2fc058
 def tracker(
     output_dir,             # the run folder
     tensorboard:bool=False, # write events to `<output_dir>/tensorboard`
