@@ -225,7 +225,7 @@ def test_the_python_environment(model, tmp_path, monkeypatch):
     "The entries of `python` are the documented objects; nothing is read again while the installed packages stay the same."
     from rt_embedding import EmbeddingModel, passages
     from rt_embedding.search import update_index
-    from rt_embedding.sources import documented_objects
+    from rt_embedding.python_docs import documented_objects
     monkeypatch.setattr(passages, 'documented_objects', lambda: documented_objects(['json', 'textwrap', 'shutil']))
     m = EmbeddingModel.from_pretrained(model)
     index, counts = update_index(tmp_path/'python.index', m, 'python')
