@@ -15,7 +15,9 @@ from pathlib import Path
 from fastcore.basics import patch
 from loguru import logger
 from .commands import InputError, as_list
-from .sources import documented_objects, name_words, plain_text
+from .docstrings import plain_text
+from .python_docs import documented_objects
+from .python_files import name_words
 from .pairfiles import continued_lines
 from .text import OPENERS, expand_paths, normalize_spaces, numbered_lines, split_sentences
 

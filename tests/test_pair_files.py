@@ -45,9 +45,9 @@ def test_evaluation(file):
 
 
 def test_report(file):
-    from rt_embedding.report import _read_texts
+    from rt_embedding.description import read_texts
     path, expected = file
-    _, tasks = _read_texts(path, 1000, 0)
+    _, tasks = read_texts(path, 1000, 0)
     assert set(tasks) == {'pairs'} and set(tasks['pairs']) == {p[:2] for p in expected}
 
 
