@@ -29,7 +29,7 @@ from loguru import logger as log
 from torch import Tensor, nn
 from .commands import InputError, atomic_file, command, make_folders, remove_empty, import_extra
 from .contrastive_objective import ContrastiveObjective
-from .cooccurrence import check_start, spectral_start
+from .cooccurrence import check_init, spectral_init
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .measures import Bootstrap, student_t
 from .evaluation import evaluate_retrieval, evaluate_sts
@@ -87,7 +87,7 @@ class LabConfig:
             known = {f.default} | {value for name, value in CHANGES if name == f.name}
             if kind is str and f.name not in ('start', 'optimizer') and v not in known:
                 raise InputError(f"{f.name} must be one of {', '.join(sorted(known))}, got {v!r:.60}")
-        check_start(self.start)
+        check_init(self.start)
         if self.optimizer not in OPTIMIZERS: raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r:.60}")
         if not 0 < self.budget < math.inf: raise InputError(f'budget must be above 0 GFLOP, got {self.budget}')
         if not 0 <= self.mlm_share <= 1: raise InputError(f'mlm_share must lie in 0..1, got {self.mlm_share}')
@@ -416,7 +416,7 @@ class LabData:
             rows, n = self.rows(vocab_size), len(self.sentences)
             torch.manual_seed(0)
             bag = EmbeddingModel(vocab_size, 8, 8, width, n_layers=0, n_heads=1, pooling='weighted_mean')
-            spectral_start(bag, SimpleNamespace(ids=rows.ids[:rows.offsets[n]], offsets=rows.offsets[:n + 1]))
+            spectral_init(bag, SimpleNamespace(ids=rows.ids[:rows.offsets[n]], offsets=rows.offsets[:n + 1]))
             return bag
         with torch.random.fork_rng(devices=[]): return self._keep(('counted', vocab_size, width), make)
 

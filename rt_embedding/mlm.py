@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .commands import InputError, command
-from .cooccurrence import check_start, spectral_start
+from .cooccurrence import check_init, spectral_init
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
 from .distributed import choose_device, main_first, world
 from .configuration import PRESETS
@@ -221,13 +221,13 @@ def open_corpus(
 
 def start_from_counts(
     model:EmbeddingModel,  # rank 0 counts, the loop gives its weights to the others
-    data,        # `TokenShards`, or anything that `spectral_start` counts in
+    data,        # `TokenShards`, or anything that `spectral_init` counts in
     output_dir,  # the run folder
     seed:int,    # of the run
 )->dict|None:    # what was counted (in rank 0); None if the run has begun before
     "Initialise the token embeddings of a new run from co-occurrence counts."
     if not main_first(lambda: not checkpoints(output_dir)): return None
-    return main_first(lambda: spectral_start(model, data, seed=seed), others=dict)
+    return main_first(lambda: spectral_init(model, data, seed=seed), others=dict)
 
 # %% ../nbs/07_mlm_training.ipynb #36fc4d56
 @delegates(training_flags)
@@ -273,7 +273,7 @@ def train_mlm(
     return result
 
 def _check_flags(init, resume, device, validation_split):
-    check_start(init)
+    check_init(init)
     check_resume(resume)
     choose_device(device)
     if not 0 < validation_split < 1:
