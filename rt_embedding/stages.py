@@ -7,7 +7,7 @@ __all__ = ['Stage', 'Recipe', 'source_weights', 'interpolate_weights', 'average_
            'recipe_settings', 'Run', 'open_run', 'time_table']
 
 # %% ../nbs/09d_stages.ipynb #4f5040d4
-import json, re, shutil, time
+import json, shutil, time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
@@ -23,7 +23,7 @@ from .measures import markdown_table
 from .mlm import MLMObjective
 from .runs import Clock, locked_folder, same_settings, steps_within
 from .tokenizer import SentencePieceTokenizer
-from .vocabulary import count_words, learn_vocabulary, reservoir_sample
+from .vocabulary import VocabularyTooLarge, count_words, learn_vocabulary, reservoir_sample
 from .steps import TrainingConfig
 from .training import seconds_per_step, train
 
@@ -197,9 +197,9 @@ def _learn(counts, recipe):
     "A vocabulary of the size that was asked for, or the largest that the text supports."
     def learn(size): return learn_vocabulary(counts, size, lower_case=recipe.lower_case)
     try: return learn(recipe.vocab_size)
-    except InputError as e:
-        if not recipe.fit_vocabulary or not (found := re.search(r'--vocab_size (\d+)', str(e))): raise
-        return learn(int(found[1]))
+    except VocabularyTooLarge as e:
+        if not recipe.fit_vocabulary: raise
+        return learn(e.largest)
 
 @patch
 def make_tokenizer(self:Run, material:Material):
@@ -337,7 +337,7 @@ def _add_layers(self:Run, stage):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(self.seed)
         feedforward_dim = self.recipe.feedforward_dim or 2*self.recipe.hidden_dim
-        return self.model.grow(stage.n_layers, self.recipe.n_heads, feedforward_dim)
+        return self.model.add_layers(stage.n_layers, self.recipe.n_heads, feedforward_dim)
 
 # %% ../nbs/09d_stages.ipynb #15e841d0
 @patch
