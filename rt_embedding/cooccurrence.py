@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['token_slices', 'pair_cells', 'count_cooccurrences', 'unigram_counts', 'ppmi', 'truncated_svd', 'spectral_embedding',
-           'nearest_tokens', 'sif_weights', 'bag_of_vectors', 'spectral_start', 'check_start']
+           'nearest_tokens', 'sif_weights', 'bag_of_vectors', 'spectral_init', 'check_init']
 
 # %% ../nbs/06a_cooccurrence.ipynb #ac7032f0
 import math, time
@@ -205,7 +205,7 @@ def bag_of_vectors(
     return out
 
 # %% ../nbs/06a_cooccurrence.ipynb #f38080b0
-def spectral_start(
+def spectral_init(
     model,                   # an `EmbeddingModel`, changed in place
     shards,                  # its corpus, for example `TokenShards`
     window:int=16,           # as in `count_cooccurrences`
@@ -243,7 +243,7 @@ def spectral_start(
     return dict(tokens=int(unigram.sum()), tokens_seen=int(seen.sum()), vocab_size=V, width=D, window=window,
                 pooling_weights=pooling is not None, count_s=t[1] - t[0], ppmi_s=t[2] - t[1], svd_s=t[3] - t[2])
 
-def check_start(
+def check_init(
     start:str,  # of a training
 )->str:         # the same
     "Refuse a start that does not exist."

@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from fastcore.script import Param
 from .commands import InputError, atomic_file, atomic_folder, command, import_extra, sha256_file
-from .cooccurrence import check_start
+from .cooccurrence import check_init
 from .configuration import PRESETS
 from .evaluation import evaluate_retrieval, score_ranking
 from .logging import read_metrics
@@ -264,7 +264,7 @@ def _finish(run, material, corpus, counts, scores):
 def _check(corpus, packages, minutes, preset, embedding_dim, batch_size, init, **steps):
     "Refuse what no run can be made of."
     if preset not in PRESETS: raise InputError(f'preset must be one of {", ".join(PRESETS)}, got {preset!r}')
-    check_start(init)
+    check_init(init)
     for name, n in steps.items():
         if n is not None and n < 1: raise InputError(f'{name} must be at least 1, got {n}')
     if embedding_dim < 2 or embedding_dim % 2:
