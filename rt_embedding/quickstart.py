@@ -234,7 +234,8 @@ def _report(corpus, counts, scores, answers, pictures):
     parts = ['# Quickstart report', f"Text: {_origin(corpus)}; {counts['sentences']:,} sentences, "
              f"{counts['pairs']:,} training pairs, {counts['held_out']:,} held-out pairs.",
              '## Which positive belongs to this text?',
-             f"{counts['held_out']:,} candidates; the model has read no text of them.", _table(scores), quickstart_verdict(scores)]
+             f"{counts['held_out']:,} candidates; the model has read no text of them.", _table(scores),
+             quickstart_verdict(scores)]
     parts += [f'![{alt}]({name})' for name, alt in pictures] + ['## Questions']
     for q, hits in answers.items():
         parts.append(f'**{q}**\n\n' + '\n'.join(f'1. {_hit_name(h)} ({h.score:.2f})' for h in hits))
