@@ -32,7 +32,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import peers
 from candidate import DenseHead, FullScores, RandomBatches, Rows, encode_all, make_objective, make_trainer, products_ms, trainer, training_step
 from rt_embedding import EmbeddingModel
-from rt_embedding.cooccurrence import spectral_start
+from rt_embedding.cooccurrence import spectral_init
 from rt_embedding.linear import has_bf16
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.python_docs import documented_objects, python_sentences
@@ -181,7 +181,7 @@ def precision(texts, tokenizer, a):
             row = dict(start=start, seed=seed, steps=steps, validation_loss={})
             torch.manual_seed(seed)
             first = EmbeddingModel(a.vocab_size, context_window=16, n_layers=3, is_masked_language=True)
-            if start == 'counts': spectral_start(first, data, seed=seed)
+            if start == 'counts': spectral_init(first, data, seed=seed)
             for name in ('fp32', 'fp32, first weights rounded', 'bf16'):
                 model, rounded = copy.deepcopy(first), 'rounded' in name
                 with torch.no_grad():

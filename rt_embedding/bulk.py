@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MANIFEST', 'rt_embed', 'save_vectors', 'plan_files', 'embed_file', 'read_manifest', 'is_finished', 'VectorFolder',
-           'open_vectors', 'collect_vectors', 'file_error', 'vectors_heading', 'embed_files', 'kept_dim', 'embed']
+           'open_vectors', 'file_error', 'collect_vectors', 'vectors_heading', 'kept_dim', 'embed_files', 'embed']
 
 # %% ../nbs/05b_many_files.ipynb #d7b4b877
 import codecs, glob, json, multiprocessing, os, signal, threading
@@ -31,6 +31,7 @@ def _write_header(file, rows, dim):
     np.lib.format.write_array_header_1_0(file, dict(descr='<f4', fortran_order=False, shape=(rows, dim)))
     return file.tell()
 
+# %% ../nbs/05b_many_files.ipynb #0c76eb74
 def save_vectors(
     blocks,   # iterable of `(n,E)` float32 arrays
     path,     # the `.npy` file; appears whole or not at all
@@ -56,6 +57,7 @@ def _root(path):
     fixed = Path(*(p for i, p in enumerate(path.parts) if not glob.has_magic('/'.join(path.parts[:i + 1]))))
     return Path(os.path.abspath(fixed))
 
+# %% ../nbs/05b_many_files.ipynb #5663eff9
 def plan_files(
     inputs,      # files, folders, globs, or a list of them
 )->dict:         # where the array goes, below the output folder -> the text file
@@ -79,12 +81,14 @@ def _is_blank(path):
     lines = (line.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'replace') for _, line in raw_lines(path))
     return not any(line.strip() for line in lines)
 
+# %% ../nbs/05b_many_files.ipynb #6ab82a77
 def _until_stopped(items, stop):
     "Yield the items; raise KeyboardInterrupt once `stop` is set."
     for x in items:
         if stop is not None and stop.is_set(): raise KeyboardInterrupt
         yield x
 
+# %% ../nbs/05b_many_files.ipynb #9b7186bb
 def embed_file(
     model:EmbeddingModel,  # with a tokenizer
     path:Path,             # the text file, one text per line
@@ -113,6 +117,7 @@ def read_manifest(
     records = read_json_lines(path) if path.exists() else []
     return records[0] if records else {}, {r['output']: r for r in records[1:]}
 
+# %% ../nbs/05b_many_files.ipynb #a3862ca2
 def is_finished(
     record:dict|None,  # from the manifest, if there is one
     path:Path,         # the text file
@@ -147,6 +152,7 @@ class VectorFolder:
         self._file.write(json.dumps(dict(output=name, input=str(path), **record)) + '\n')
         self._file.flush()
 
+# %% ../nbs/05b_many_files.ipynb #631c7c89
 @contextmanager
 def open_vectors(
     folder,        # for the arrays; new, or one with a manifest
@@ -182,6 +188,7 @@ def _end_with_parent():
 
 def _work(*args): return embed_file(_worker['model'], *args, _worker['stop'])
 
+# %% ../nbs/05b_many_files.ipynb #86b67a8f
 @contextmanager
 def _ignoring_ctrl_c():
     "Start workers with SIGINT ignored; only the parent handles Ctrl-C and stops them."
@@ -198,6 +205,17 @@ def _in_this_process(model, jobs, folder, how):
         try: yield name, path, embed_file(model, path, folder/name, *how)
         except (InputError, OSError) as e: yield name, path, e
 
+# %% ../nbs/05b_many_files.ipynb #1be2846d
+def _result(future):
+    "A record, or an error of this file; other errors end the work."
+    error = future.exception()
+    if isinstance(error, BrokenProcessPool):
+        raise InputError('a worker died, perhaps because memory ran out: lower workers or batch_size; '
+                         'what is finished stays') from None
+    if error is not None and not isinstance(error, (InputError, OSError)): raise error
+    return error or future.result()
+
+# %% ../nbs/05b_many_files.ipynb #825b74d5
 def _in_workers(model, jobs, folder, how, workers, device):
     "The same from several processes, each file as it comes."
     context = multiprocessing.get_context('spawn')
@@ -212,16 +230,21 @@ def _in_workers(model, jobs, folder, how, workers, device):
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-def _result(future):
-    "A record, or an error of this file; other errors end the work."
-    error = future.exception()
-    if isinstance(error, BrokenProcessPool):
-        raise InputError('a worker died, perhaps because memory ran out: lower workers or batch_size; '
-                         'what is finished stays') from None
-    if error is not None and not isinstance(error, (InputError, OSError)): raise error
-    return error or future.result()
-
 # %% ../nbs/05b_many_files.ipynb #409ae2a3
+def file_error(
+    path:Path,  # of the text file
+    error,      # what happened
+)->str:         # with the name of the file
+    "One line about a file that could not be embedded."
+    return str(error) if isinstance(error, InputError) else f'{path}: {getattr(error, "strerror", None) or error}'
+
+# %% ../nbs/05b_many_files.ipynb #46ac22ae
+def _summary(errors, n, counts, folder):
+    some = '; '.join(errors[:3]) + ('; ...' if len(errors) > 3 else '')
+    others = counts['files'] + counts['finished']
+    return f'{len(errors)} of {n} files could not be embedded, the other {others} are finished in {folder}: {some}'
+
+# %% ../nbs/05b_many_files.ipynb #0a9f1486
 def collect_vectors(
     vectors:VectorFolder,  # where the arrays are
     plan:dict,             # from `plan_files`
@@ -247,18 +270,6 @@ def collect_vectors(
     if errors: raise InputError(_summary(errors, len(plan), counts, vectors.folder))
     return counts
 
-def file_error(
-    path:Path,  # of the text file
-    error,      # what happened
-)->str:         # with the name of the file
-    "One line about a file that could not be embedded."
-    return str(error) if isinstance(error, InputError) else f'{path}: {getattr(error, "strerror", None) or error}'
-
-def _summary(errors, n, counts, folder):
-    some = '; '.join(errors[:3]) + ('; ...' if len(errors) > 3 else '')
-    others = counts['files'] + counts['finished']
-    return f'{len(errors)} of {n} files could not be embedded, the other {others} are finished in {folder}: {some}'
-
 # %% ../nbs/05b_many_files.ipynb #f120711c
 def vectors_heading(
     folder:Path,           # of the model
@@ -269,6 +280,18 @@ def vectors_heading(
     return dict(format_version=1, model_sha256=sha256_file(folder/'model.safetensors'),
                 tokenizer_sha256=model.tokenizer.sha256, embedding_dim=dim)
 
+# %% ../nbs/05b_many_files.ipynb #052c01dd
+def kept_dim(
+    model:EmbeddingModel,    # the model
+    truncate_dim:int|None,   # asked for
+)->int:                      # what to keep
+    "The dimension of the vectors; InputError where the model has less."
+    largest = model.config.embedding_dim
+    dim = largest if truncate_dim is None else truncate_dim
+    if not 1 <= dim <= largest: raise InputError(f'truncate_dim must lie in 1..{largest}, got {truncate_dim}')
+    return dim
+
+# %% ../nbs/05b_many_files.ipynb #3101219d
 def embed_files(
     model,              # a model or run folder, or `user/name` on the hub
     inputs,             # files, folders, globs, or a list of them
@@ -292,16 +315,6 @@ def embed_files(
                    _in_workers(folder, jobs, vectors.folder, how, workers, device))
         return collect_vectors(vectors, plan, results, len(plan) - len(jobs), progress)
 
-def kept_dim(
-    model:EmbeddingModel,    # the model
-    truncate_dim:int|None,   # asked for
-)->int:                      # what to keep
-    "The dimension of the vectors; InputError where the model has less."
-    largest = model.config.embedding_dim
-    dim = largest if truncate_dim is None else truncate_dim
-    if not 1 <= dim <= largest: raise InputError(f'truncate_dim must lie in 1..{largest}, got {truncate_dim}')
-    return dim
-
 # %% ../nbs/05b_many_files.ipynb #7194a8d3
 def _embed_into_one(model, inputs, output, batch_size, truncate_dim, device):
     "All texts into one array."
@@ -311,6 +324,7 @@ def _embed_into_one(model, inputs, output, batch_size, truncate_dim, device):
     n = save_vectors(m.encode_stream(texts, batch_size, dim), output, dim)
     print(f'{n:,} texts -> {output}, {dim} dimensions each')
 
+# %% ../nbs/05b_many_files.ipynb #7ee0ace1
 def embed(
     model:str='models/run',             # a model or run folder, or user/name on the hub
     input:Param('text file(s), folder or glob, one text per line', str, nargs='+')='data/corpus.txt',

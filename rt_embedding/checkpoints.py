@@ -24,6 +24,7 @@ class _RememberingFile:
             self.error = e
             raise
 
+# %% ../nbs/06f_checkpoints.ipynb #8882709f
 def torch_save(
     value,      # what `torch.save` takes
     path:Path,  # the file
@@ -117,6 +118,7 @@ def _check_size(path, folder):
     with zipfile.ZipFile(path) as z:
         if sum(f.file_size for f in z.infolist()) > path.stat().st_size: raise InputError('it is compressed')
 
+# %% ../nbs/06f_checkpoints.ipynb #4fc3e2ef
 def _check_memory(i, memory, shape):
     "The tensors that AdamW keeps for one parameter."
     expected = dict(step=(), exp_avg=shape, exp_avg_sq=shape)
@@ -124,6 +126,7 @@ def _check_memory(i, memory, shape):
     if not same_keys or not all(v.shape == expected[k] and v.isfinite().all() for k, v in memory.items()):
         raise InputError(f'entry {i} does not fit the model')
 
+# %% ../nbs/06f_checkpoints.ipynb #fbe3e370
 def read_optimizer(
     folder,      # a verified checkpoint
     optimizer,   # of the run that goes on
@@ -151,6 +154,7 @@ def _fits(x, fresh):
     if type(fresh) is float: return _is_number(x)
     return type(x) is int and _is_number(x) and x >= 0
 
+# %% ../nbs/06f_checkpoints.ipynb #77d1b392
 def check_state(
     state:dict,       # from a checkpoint
     fresh:dict,       # the state of a run at its beginning

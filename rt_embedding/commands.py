@@ -32,6 +32,7 @@ def make_folders(
     for f in reversed(new or [path]): f.mkdir(exist_ok=True)  # raises, too, where a file has that name
     return new
 
+# %% ../nbs/00a_commands.ipynb #3a4db1fe
 def remove_empty(
     folders:list,  # from `make_folders`
 ):
@@ -47,6 +48,7 @@ def umask()->int:  # permission bits that new files do not get
     os.umask(mask)
     return mask
 
+# %% ../nbs/00a_commands.ipynb #9dd9c3e4
 def _fsync(path):
     "Ask the system to put a file or a folder on the disk now; some file systems cannot do it for folders."
     try: fd = os.open(path, os.O_RDONLY)
@@ -96,6 +98,7 @@ def _keep_parts(old, new, keep):
     for f in old.iterdir():
         if keep(f.name) and not (new/f.name).exists(): _link_or_copy(f, new/f.name)
 
+# %% ../nbs/00a_commands.ipynb #398c3d51
 def _replace_folder(new, path):
     "Rename `new` to `path`; a folder that is there steps aside, and comes back if the rename fails."
     old = None
@@ -156,6 +159,12 @@ def sha256_file(
         while part := f.read(1 << 20): h.update(part)
     return h.hexdigest()
 
+# %% ../nbs/00a_commands.ipynb #c5431ae9
+def _home_of(folder):
+    "Where the files of a folder must lie. In the cache of huggingface_hub, snapshots/<revision> holds links to blobs."
+    home = Path(folder).resolve()
+    return home.parent.parent if home.parent.name == 'snapshots' else home
+
 # %% ../nbs/00a_commands.ipynb #986b4f4a
 def regular_file(
     path,            # a file
@@ -173,11 +182,6 @@ def regular_file(
     if inside is not None and not real.is_relative_to(_home_of(inside)):
         raise InputError(f'{path} is a link out of its folder: copy the file there if you trust it')
     return path
-
-def _home_of(folder):
-    "Where the files of a folder must lie. In the cache of huggingface_hub, snapshots/<revision> holds links to blobs."
-    home = Path(folder).resolve()
-    return home.parent.parent if home.parent.name == 'snapshots' else home
 
 # %% ../nbs/00a_commands.ipynb #09ec3858
 def read_json(
@@ -211,6 +215,7 @@ def as_list(
     if x is None: return []
     return [x] if isinstance(x, (str, Path)) else list(x)
 
+# %% ../nbs/00a_commands.ipynb #da3df09d
 def plural(
     n:int,      # a count
     noun:str,   # its singular, with a regular plural
@@ -231,6 +236,7 @@ REMEDIES = {
     errno.EEXIST: 'a file has this name: choose another path',
     errno.ENOTDIR: 'a part of this path is a file, not a folder'}
 
+# %% ../nbs/00a_commands.ipynb #8bef9b01
 def os_reason(
     e:OSError,  # from a file operation
 )->str:
@@ -252,6 +258,14 @@ def _drop_unwritten():
     try: sys.stdout.flush()
     except OSError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
+# %% ../nbs/00a_commands.ipynb #ff4e9788
+_LIMITS = dict(seed=(0, (1 << 63) - 1, '0..2^63-1'))  # of flags that mean the same in every command
+
+def _check_common(args):
+    for name, (low, high, shown) in _LIMITS.items():
+        if type(value := args.get(name)) is int and not low <= value <= high:
+            raise InputError(f'{name} must lie in {shown}, got {value}')
+
 # %% ../nbs/00a_commands.ipynb #5a4396bf
 _NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory")  # PyTorch raises a plain RuntimeError
 
@@ -271,13 +285,6 @@ def _call(func, args, prog, flush):
     except KeyboardInterrupt: return _stop(f'{prog}: interrupted', 130)
     return 0
 
-_LIMITS = dict(seed=(0, (1 << 63) - 1, '0..2^63-1'))  # of flags that mean the same in every command
-
-def _check_common(args):
-    for name, (low, high, shown) in _LIMITS.items():
-        if type(value := args.get(name)) is int and not low <= value <= high:
-            raise InputError(f'{name} must lie in {shown}, got {value}')
-
 # %% ../nbs/00a_commands.ipynb #7505c4b3
 exit_code = []  # of the command that this process was started for, once it is done
 
@@ -296,6 +303,7 @@ def _as_running(line):
         _running[:] = outer
         _drop_unwritten()
 
+# %% ../nbs/00a_commands.ipynb #106ad754
 def _plain_terminal():
     "In a process of our own: plain log lines on stderr, and no failure for a letter that the code page lacks."
     logger.remove()

@@ -20,7 +20,7 @@ from .checkpoints import checkpoints
 from .commands import InputError, as_list, command
 from .contrastive import check_matryoshka_dims, info_nce
 from .contrastive_objective import ContrastiveObjective, pair_table
-from .cooccurrence import check_start, spectral_start
+from .cooccurrence import check_init, spectral_init
 from .corpus import TokenShards, build_shards, train_validation_split
 from .distributed import choose_device, main_first, world
 from .encoder import EmbeddingModel
@@ -141,7 +141,7 @@ def _running_text(corpus, tokenizer, table, output_dir):
     return main_first(lambda: build_shards(corpus, tokenizer, folder), others=lambda: TokenShards(folder))
 
 def _start_from_counts(model, text, seed):
-    counted = main_first(lambda: spectral_start(model, text, seed=seed), others=dict)
+    counted = main_first(lambda: spectral_init(model, text, seed=seed), others=dict)
     _say(lambda: f"neighbours counted in {counted['tokens']:,} tokens: {counted['tokens_seen']:,} of "
                  f"{counted['vocab_size']:,} vectors start from counts")
 
@@ -171,7 +171,7 @@ def _with_mlm(objective, text, model, weight, seed):
 # %% ../nbs/08b_contrastive_training.ipynb #d8a3b00c
 def _check_request(flags, config, files):
     "Refuse what cannot be done and flags that contradict each other, before anything is read."
-    check_start(flags.init)
+    check_init(flags.init)
     check_resume(flags.resume)
     choose_device(config.device)
     world(config.device)                       # joins the other processes, if there are any

@@ -60,15 +60,20 @@ class ProcessInfo:
     def main(self)->bool:  # are we the one who writes?
         return self.rank == 0
 
-def world(
-    device:str='auto',  # where we will compute; decides between NCCL (CUDA) and gloo
-)->ProcessInfo:         # who we are
-    "Join the processes that were launched with this one; a process alone stays alone, at no cost."
-    if not dist.is_available(): return ProcessInfo()
-    if not dist.is_initialized():
-        if _number('WORLD_SIZE', 1) == 1: return ProcessInfo()
-        _join(device)
-    return ProcessInfo(dist.get_rank(), dist.get_world_size(), _number('LOCAL_RANK', 0))
+# %% ../nbs/05a_distributed.ipynb #621ddf1f
+def _pick_gpu(local_rank, n):
+    if local_rank >= n:
+        raise InputError(f'process {local_rank} of this machine finds no GPU, there are {n}: '
+                         f'start at most {n} processes per machine')
+    torch.cuda.set_device(local_rank)  # from now on 'cuda' means this one
+
+# %% ../nbs/05a_distributed.ipynb #c17c2956
+def _leave():
+    "Python's shutdown can crash (SIGABRT) while threads of torch.distributed run, so a finished command exits at once."
+    if not dist.is_initialized(): return
+    if not exit_code: return dist.destroy_process_group()
+    for stream in sys.stdout, sys.stderr: stream.flush()
+    os._exit(exit_code[-1])
 
 def _join(device):
     "Connect to the others."
@@ -81,18 +86,16 @@ def _join(device):
     with connection_errors(): dist.init_process_group('nccl' if cuda else 'gloo', timeout=STEP_TIMEOUT)
     atexit.register(_leave)
 
-def _pick_gpu(local_rank, n):
-    if local_rank >= n:
-        raise InputError(f'process {local_rank} of this machine finds no GPU, there are {n}: '
-                         f'start at most {n} processes per machine')
-    torch.cuda.set_device(local_rank)  # from now on 'cuda' means this one
-
-def _leave():
-    "Python's shutdown can crash (SIGABRT) while threads of torch.distributed run, so a finished command exits at once."
-    if not dist.is_initialized(): return
-    if not exit_code: return dist.destroy_process_group()
-    for stream in sys.stdout, sys.stderr: stream.flush()
-    os._exit(exit_code[-1])
+# %% ../nbs/05a_distributed.ipynb #fb96992b
+def world(
+    device:str='auto',  # where we will compute; decides between NCCL (CUDA) and gloo
+)->ProcessInfo:         # who we are
+    "Join the processes that were launched with this one; a process alone stays alone, at no cost."
+    if not dist.is_available(): return ProcessInfo()
+    if not dist.is_initialized():
+        if _number('WORLD_SIZE', 1) == 1: return ProcessInfo()
+        _join(device)
+    return ProcessInfo(dist.get_rank(), dist.get_world_size(), _number('LOCAL_RANK', 0))
 
 # %% ../nbs/05a_distributed.ipynb #9919dd89
 def choose_device(
@@ -118,6 +121,7 @@ def _patient():
     if key not in _patient_groups: _patient_groups[key] = dist.new_group(backend='gloo', timeout=PATIENCE)
     return _patient_groups[key]
 
+# %% ../nbs/05a_distributed.ipynb #bec066f2
 def main_first(
     work,         # called in rank 0; its result should be small, it travels
     others=None,  # called in the other processes afterwards; None: they get the result of rank 0
@@ -155,6 +159,29 @@ def is_sharded(
     "Does FSDP keep this tensor in parts?"
     return hasattr(x, 'full_tensor')
 
+# %% ../nbs/05a_distributed.ipynb #a29d4a5d
+def _buckets(tensors, size):
+    "Lists of at most `size` numbers (or of one larger tensor)."
+    bucket, n = [], 0
+    for t in tensors:
+        if bucket and n + t.numel() > size:
+            yield bucket
+            bucket, n = [], 0
+        bucket.append(t)
+        n += t.numel()
+    if bucket: yield bucket
+
+# %% ../nbs/05a_distributed.ipynb #ff8af786
+def _sum(x):
+    dist.all_reduce(x)
+    return x
+
+def _sum_together(gradients):
+    "Many tensors in one message."
+    flat = _sum(torch.cat([g.flatten() for g in gradients]))
+    for g, s in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True): g.copy_(s.view_as(g))
+
+# %% ../nbs/05a_distributed.ipynb #079342ed
 def sum_gradients(
     parameters,         # of the model, in the same order everywhere
     figures:Tensor,     # `(k,)` numbers to sum along the way
@@ -169,26 +196,6 @@ def sum_gradients(
         if p.grad is None: p.grad = torch.zeros_like(p)
     for gradients in _buckets([p.grad for p in somewhere], bucket): _sum_together(gradients)
     return figures
-
-def _buckets(tensors, size):
-    "Lists of at most `size` numbers (or of one larger tensor)."
-    bucket, n = [], 0
-    for t in tensors:
-        if bucket and n + t.numel() > size:
-            yield bucket
-            bucket, n = [], 0
-        bucket.append(t)
-        n += t.numel()
-    if bucket: yield bucket
-
-def _sum(x):
-    dist.all_reduce(x)
-    return x
-
-def _sum_together(gradients):
-    "Many tensors in one message."
-    flat = _sum(torch.cat([g.flatten() for g in gradients]))
-    for g, s in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True): g.copy_(s.view_as(g))
 
 # %% ../nbs/05a_distributed.ipynb #af232785
 class _Gather(Function):
@@ -245,6 +252,7 @@ def clip_gradients(
     for g in parts + whole: g.mul_(scale)
     return norm
 
+# %% ../nbs/05a_distributed.ipynb #0475938f
 def split_shards(
     parameters:list,  # of one group of an optimizer
 )->list:              # one or two lists: whole ones, sharded ones
@@ -267,6 +275,7 @@ def whole_model(
     copy.load_state_dict(weights)
     return copy.train(model.training)
 
+# %% ../nbs/05a_distributed.ipynb #5e2e8dd1
 def whole_state(
     optimizer,  # of a model that is perhaps sharded
 )->dict:        # its `state_dict`, with nothing but whole tensors
@@ -282,6 +291,7 @@ def _distribute(value, like):
     from torch.distributed.tensor import distribute_tensor
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
 
+# %% ../nbs/05a_distributed.ipynb #ec2dbbbe
 def load_weights(
     model:EmbeddingModel,  # perhaps sharded
     weights:dict,          # a whole `state_dict`, the same in every process
@@ -292,6 +302,7 @@ def load_weights(
     with torch.no_grad():
         for k, v in own.items(): v.copy_(_distribute(weights[k], v))
 
+# %% ../nbs/05a_distributed.ipynb #e91d219a
 def load_optimizer(
     optimizer,   # of a model that is perhaps sharded
     state:dict,  # from `whole_state`

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from fastcore.script import Param
 from .commands import InputError, as_list, atomic_file, command, import_extra
-from .cooccurrence import spectral_start
+from .cooccurrence import spectral_init
 from .corpus import build_shards
 from .distributed import choose_device
 from .encoder import EmbeddingModel
@@ -76,7 +76,7 @@ def counting_encoder(
         bag = EmbeddingModel(c.vocab_size, c.embedding_dim, c.context_window, c.hidden_dim, n_layers=0,
                              n_heads=c.n_heads, pooling='weighted_mean', tokenizer=model.tokenizer)
         shards = build_shards(read_sentences(texts), model.tokenizer, Path(folder)/'shards', source='counting')
-        spectral_start(bag, shards, seed=seed)
+        spectral_init(bag, shards, seed=seed)
     return lambda t: bag.eval().encode(t, on_truncate='ignore')
 
 # %% ../nbs/09c_evaluate_command.ipynb #067e550b

@@ -33,6 +33,19 @@ def _offline():
 
 def _first_line(error): return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
+# %% ../nbs/00e_hub.ipynb #c5609d31
+def _why_not_fetched(error, revision, place, offline):
+    "What went wrong, in one line that says what to do."
+    errors = import_extra('huggingface_hub.errors', 'hub')
+    if isinstance(error, errors.RevisionNotFoundError): return f'has no revision {revision!r}'
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return (f'is no folder here, and {place} shows nothing of this name: check it; '
+                'what is private needs a token (hf auth login, or HF_TOKEN)')
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        reason = 'HF_HUB_OFFLINE is set' if offline else f'{place} cannot be reached'
+        return f'is no folder here, {reason}, and it was not fetched before'
+    return f'cannot be fetched from {place}: {_first_line(error)}'
+
 # %% ../nbs/00e_hub.ipynb #19f0b0de
 FILES = ('config.json', 'model.safetensors', 'tokenizer.model', 'README.md', 'modules.json',
          'config_sentence_transformers.json')
@@ -51,18 +64,6 @@ def fetch(
         return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(files), endpoint=place,
                                           local_files_only=offline))
     except Exception as e: raise InputError(f'{repo} {_why_not_fetched(e, revision, place, offline)}') from None
-
-def _why_not_fetched(error, revision, place, offline):
-    "What went wrong, in one line that says what to do."
-    errors = import_extra('huggingface_hub.errors', 'hub')
-    if isinstance(error, errors.RevisionNotFoundError): return f'has no revision {revision!r}'
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return (f'is no folder here, and {place} shows nothing of this name: check it; '
-                'what is private needs a token (hf auth login, or HF_TOKEN)')
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        reason = 'HF_HUB_OFFLINE is set' if offline else f'{place} cannot be reached'
-        return f'is no folder here, {reason}, and it was not fetched before'
-    return f'cannot be fetched from {place}: {_first_line(error)}'
 
 # %% ../nbs/00e_hub.ipynb #c02019b0
 def upload(

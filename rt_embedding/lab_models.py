@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from .commands import InputError
-from .cooccurrence import check_start
+from .cooccurrence import check_init
 from .configuration import check_ranges, check_types
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .linear import Linear, linear
@@ -88,7 +88,7 @@ def check_lab_config(
     "Refuse a record that describes no run."
     check_types(config)
     check_ranges(config, LAB_RANGES)
-    check_start(config.init)
+    check_init(config.init)
     for f in fields(config):
         if field_type(f) is not str or f.name == 'init': continue
         known = {*OPTIMIZERS} if f.name == 'optimizer' else {f.default} | {v for name, v in CHANGES if name == f.name}

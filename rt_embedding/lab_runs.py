@@ -20,7 +20,7 @@ from fastcore.basics import patch
 from torch import nn
 from .commands import InputError, atomic_file
 from .contrastive_objective import ContrastiveObjective
-from .cooccurrence import spectral_start
+from .cooccurrence import spectral_init
 from .encoder import EmbeddingModel
 from .evaluation import evaluate_retrieval, evaluate_sts
 from .testsets import RetrievalData, STSData, collect_tasks, pairs_data
@@ -254,7 +254,7 @@ def spectral_model(self:LabData,
         rows, n = self.rows(vocab_size), len(self.sentences)
         torch.manual_seed(0)
         bag = EmbeddingModel(vocab_size, 8, 8, dim, n_layers=0, n_heads=1, pooling='weighted_mean')
-        spectral_start(bag, SimpleNamespace(ids=rows.ids[:rows.offsets[n]], offsets=rows.offsets[:n + 1]))
+        spectral_init(bag, SimpleNamespace(ids=rows.ids[:rows.offsets[n]], offsets=rows.offsets[:n + 1]))
         return bag
     with torch.random.fork_rng(devices=[]): return self._keep(('spectral', vocab_size, dim), make)
 

@@ -53,12 +53,23 @@ def enabled(self:ModelLogger,
     try: yield self
     finally: self.enable(before)
 
+# %% ../nbs/00c_logging.ipynb #2512d8d3
 @patch
 def is_enabled(self:ModelLogger,
     category:str,  # one of `CATEGORIES`
 )->bool:           # would it be logged now?
     "Is this category on?"
     return category in self.categories
+
+# %% ../nbs/00c_logging.ipynb #381b05d4
+def _statistics(x):
+    "Mean, deviation and extremes of the finite numbers, and how many are not finite."
+    y = x.double().flatten()
+    y = y[y.isfinite()]
+    bad = x.numel() - y.numel()
+    if not y.numel(): return f'no finite number among {bad}'
+    said = f'mean {y.mean():.4g}, deviation {y.std(correction=0):.4g}, from {y.min():.4g} to {y.max():.4g}'
+    return said + (f', {bad} not finite' if bad else '')
 
 # %% ../nbs/00c_logging.ipynb #47323d17
 @patch
@@ -72,6 +83,7 @@ def info(self:ModelLogger,
     "Say something, if 'info' is on."
     if 'info' in self.categories: self._say('info', message)
 
+# %% ../nbs/00c_logging.ipynb #180b7fc4
 @patch
 def tensor(self:ModelLogger,
     name:str,  # what it is
@@ -83,15 +95,6 @@ def tensor(self:ModelLogger,
     if 'values' in self.categories:
         first = [round(v, 4) for v in x.detach().flatten()[:6].tolist()]
         self._say('values', f'{name}: starts {first}')
-
-def _statistics(x):
-    "Mean, deviation and extremes of the finite numbers, and how many are not finite."
-    y = x.double().flatten()
-    y = y[y.isfinite()]
-    bad = x.numel() - y.numel()
-    if not y.numel(): return f'no finite number among {bad}'
-    said = f'mean {y.mean():.4g}, deviation {y.std(correction=0):.4g}, from {y.min():.4g} to {y.max():.4g}'
-    return said + (f', {bad} not finite' if bad else '')
 
 # %% ../nbs/00c_logging.ipynb #fa7ff3d2
 def read_metrics(
@@ -135,15 +138,17 @@ class TrainingLogger:
 
     def _is_ours(self, record): return record['extra'].get('run') == self.id
 
-    def _trim(self, resume_step):
-        "Keep whole records up to `resume_step`."
-        if not self.metrics_path.exists(): return
-        if resume_step is not None: clean_up(self.folder, 'metrics.jsonl')
-        def stays(record):
-            step = record['step'] if type(record.get('step')) is int else 0  # the settings stand before the first step
-            return resume_step is None or 0 < resume_step and step <= resume_step
-        kept = [r for r in read_metrics(self.metrics_path) if stays(r)]
-        with atomic_file(self.metrics_path) as f: f.writelines(json.dumps(r) + '\n' for r in kept)
+# %% ../nbs/00c_logging.ipynb #97070a17
+@patch
+def _trim(self:TrainingLogger, resume_step):
+    "Keep whole records up to `resume_step`."
+    if not self.metrics_path.exists(): return
+    if resume_step is not None: clean_up(self.folder, 'metrics.jsonl')
+    def stays(record):
+        step = record['step'] if type(record.get('step')) is int else 0  # the settings stand before the first step
+        return resume_step is None or 0 < resume_step and step <= resume_step
+    kept = [r for r in read_metrics(self.metrics_path) if stays(r)]
+    with atomic_file(self.metrics_path) as f: f.writelines(json.dumps(r) + '\n' for r in kept)
 
 # %% ../nbs/00c_logging.ipynb #c8b287f5
 @patch
@@ -160,6 +165,7 @@ def __enter__(self:TrainingLogger): return self
 @patch
 def __exit__(self:TrainingLogger, *exc): self.close()
 
+# %% ../nbs/00c_logging.ipynb #0f635aff
 @patch
 def sync(self:TrainingLogger):
     "Put the figures on the disk; complain if their file has gone."
@@ -167,6 +173,12 @@ def sync(self:TrainingLogger):
     try: here = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.metrics_path))
     except FileNotFoundError: here = False
     if not here: raise InputError(f'{self.metrics_path} was removed or moved while the run was writing to it')
+
+# %% ../nbs/00c_logging.ipynb #00ead72e
+def _plain(value):
+    "A value that JSON can hold; None for what is not finite."
+    value = value.item() if hasattr(value, 'item') else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 # %% ../nbs/00c_logging.ipynb #db727ebb
 @patch
@@ -179,11 +191,7 @@ def _record(self:TrainingLogger, event, values):
         self._file.flush()
     except OSError as e: raise OSError(e.errno, e.strerror, str(self.metrics_path)) from None
 
-def _plain(value):
-    "A value that JSON can hold; None for what is not finite."
-    value = value.item() if hasattr(value, 'item') else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
+# %% ../nbs/00c_logging.ipynb #8531fc64
 @patch
 def _write(self:TrainingLogger, level, message): logger.bind(run=self.id).log(level, '{}', message)
 
@@ -210,6 +218,7 @@ def log_config(self:TrainingLogger,
     self._record('config', dict(config=config))
     self._write('TRACE', f'settings {json.dumps(config)}')
 
+# %% ../nbs/00c_logging.ipynb #a7d4f322
 @patch
 def log_train_step(self:TrainingLogger,
     step:int,                # optimizer steps taken
@@ -238,6 +247,7 @@ def log_validation(self:TrainingLogger,
     self._record('validation', dict(step=step, epoch=epoch, **metrics))
     self._write('TRACE', f'validation at step {step}: ' + ', '.join(f'{k} {v:.4g}' for k, v in metrics.items()))
 
+# %% ../nbs/00c_logging.ipynb #b7a55e17
 @patch
 def log_checkpoint(self:TrainingLogger,
     step:int,   # optimizer steps taken

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .commands import InputError, command
-from .cooccurrence import check_start, spectral_start
+from .cooccurrence import check_init, spectral_init
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
 from .distributed import choose_device, main_first, world
 from .configuration import PRESETS
@@ -62,6 +62,23 @@ class _Lookup(Function):
         return total.index_add_(0, token_ids.flatten(), grad.flatten(0, -2).to(total.dtype)), None, None
 
 # %% ../nbs/07_mlm_training.ipynb #ec1d5609
+def _head_gradients(hidden, table, bias, targets, chunk, narrow):
+    "The summed loss and its gradients, chunk by chunk; products in `narrow`, sums in 32 bits."
+    weight, d_bias, loss = table.to(narrow), torch.zeros_like(bias), bias.new_zeros(())
+    d_hidden, d_table = torch.empty_like(hidden), None
+    for i in range(0, len(hidden), chunk):
+        h = hidden[i:i+chunk].to(narrow)
+        log_probability, errors = _score_errors(h, weight, bias, targets[i:i+chunk, None])
+        loss -= log_probability
+        d_bias += errors.sum(0)
+        errors = errors.to(narrow)
+        d_hidden[i:i+chunk] = linear(errors, weight.T)
+        part = linear(errors.T, h.T).to(table.dtype)
+        d_table = part if d_table is None else d_table.add_(part)
+    if d_table is None: d_table = torch.zeros_like(table)  # a process may have no hidden word
+    return loss, d_hidden, d_table, d_bias
+
+# %% ../nbs/07_mlm_training.ipynb #83720349
 class _HeadLoss(Function):
     "The summed cross-entropy of the hidden tokens; all gradients are ready after the forward pass."
     @staticmethod
@@ -69,19 +86,8 @@ class _HeadLoss(Function):
         device = hidden.device.type
         narrow = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype  # of products
         with torch.autocast(device, enabled=False):
-            weight, d_bias, loss = table.to(narrow), torch.zeros_like(bias), bias.new_zeros(())
-            d_hidden, d_table = torch.empty_like(hidden), None
-            for i in range(0, len(hidden), chunk):
-                h = hidden[i:i+chunk].to(narrow)
-                log_probability, errors = _score_errors(h, weight, bias, targets[i:i+chunk, None])
-                loss -= log_probability
-                d_bias += errors.sum(0)
-                errors = errors.to(narrow)
-                d_hidden[i:i+chunk] = linear(errors, weight.T)
-                part = linear(errors.T, h.T).to(table.dtype)
-                d_table = part if d_table is None else d_table.add_(part)
+            loss, d_hidden, ctx.d_table, d_bias = _head_gradients(hidden, table, bias, targets, chunk, narrow)
         ctx.save_for_backward(d_hidden, d_bias)
-        ctx.d_table = torch.zeros_like(table) if d_table is None else d_table  # a process may have no hidden word
         ctx.carrier = carrier
         return loss
 
@@ -147,6 +153,7 @@ def _cut(inputs, labels, mask, start, stop):
     return (inputs[:, :longest].contiguous(), labels[:, :longest].contiguous(),
             None if bool(mask.all()) else mask.contiguous())
 
+# %% ../nbs/07_mlm_training.ipynb #e94e0e56
 @patch
 def masked_batch(self:MLMObjective,
     rows,       # of the corpus
@@ -163,6 +170,7 @@ def masked_batch(self:MLMObjective,
     return dict(inputs=inputs, mask=mask, chosen=chosen, targets=labels.reshape(-1)[chosen], n_terms=n_terms,
                 n_tokens=inputs.numel() if mask is None else int(mask.sum()))
 
+# %% ../nbs/07_mlm_training.ipynb #228f3f85
 @patch
 def batch(self:MLMObjective, epoch, index):
     return self.rank_slice(epoch, index, rank=0, size=1)
@@ -177,6 +185,7 @@ def rank_slice(self:MLMObjective, epoch, index, rank, size):
 def loss(self:MLMObjective, model, batch):
     return masked_language_loss(model, batch['inputs'], batch['mask'], batch['chosen'], batch['targets'])
 
+# %% ../nbs/07_mlm_training.ipynb #e3c960e3
 @patch
 def logits(self:MLMObjective,
     model:EmbeddingModel,  # in any mode
@@ -219,17 +228,35 @@ def open_corpus(
     "Tokenize a corpus once, in rank 0, and open it in every process."
     return main_first(lambda: build_shards(corpus, tokenizer, folder), others=lambda: TokenShards(folder))
 
+# %% ../nbs/07_mlm_training.ipynb #41e2bf5c
 def start_from_counts(
     model:EmbeddingModel,  # rank 0 counts, the loop gives its weights to the others
-    data,        # `TokenShards`, or anything that `spectral_start` counts in
+    data,        # `TokenShards`, or anything that `spectral_init` counts in
     output_dir,  # the run folder
     seed:int,    # of the run
 )->dict|None:    # what was counted (in rank 0); None if the run has begun before
     "Initialise the token embeddings of a new run from co-occurrence counts."
     if not main_first(lambda: not checkpoints(output_dir)): return None
-    return main_first(lambda: spectral_start(model, data, seed=seed), others=dict)
+    return main_first(lambda: spectral_init(model, data, seed=seed), others=dict)
 
 # %% ../nbs/07_mlm_training.ipynb #36fc4d56
+def _check_flags(init, resume, device, validation_split):
+    check_init(init)
+    check_resume(resume)
+    choose_device(device)
+    if not 0 < validation_split < 1:
+        raise InputError(f'validation_split must lie between 0 and 1, got {validation_split}')
+
+# %% ../nbs/07_mlm_training.ipynb #6cc598b2
+def _say_begin(objective, model):
+    print(f'{len(objective.rows):,} sentences to learn from, {len(objective.validation_rows):,} to validate on; '
+          f'{sum(p.numel() for p in model.parameters()):,} parameters; {objective.plan.padding_share(0):.1%} padding')
+
+def _say_end(last, folder):
+    if last: print(f"validation loss {last['val_loss']:.3f} nats, perplexity {last['perplexity']:.1f}, "
+                   f"masked accuracy {last['masked_accuracy']:.1%}; model in {folder}")
+
+# %% ../nbs/07_mlm_training.ipynb #1399c0ee
 @delegates(training_flags)
 def train_mlm(
     tokenizer:str='models/tokenizer.model',   # from rt_train_tokenizer
@@ -271,20 +298,5 @@ def train_mlm(
     result = train(model, objective, config, output_dir, resume, settings, callback=tracker(output_dir, tensorboard))
     if main: _say_end(result['last'], Path(output_dir)/'best')
     return result
-
-def _check_flags(init, resume, device, validation_split):
-    check_start(init)
-    check_resume(resume)
-    choose_device(device)
-    if not 0 < validation_split < 1:
-        raise InputError(f'validation_split must lie between 0 and 1, got {validation_split}')
-
-def _say_begin(objective, model):
-    print(f'{len(objective.rows):,} sentences to learn from, {len(objective.validation_rows):,} to validate on; '
-          f'{sum(p.numel() for p in model.parameters()):,} parameters; {objective.plan.padding_share(0):.1%} padding')
-
-def _say_end(last, folder):
-    if last: print(f"validation loss {last['val_loss']:.3f} nats, perplexity {last['perplexity']:.1f}, "
-                   f"masked accuracy {last['masked_accuracy']:.1%}; model in {folder}")
 
 rt_train_mlm = command(train_mlm)

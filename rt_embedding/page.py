@@ -131,6 +131,10 @@ class PageServer(ThreadingHTTPServer):
         super(ThreadingHTTPServer, self).server_bind()  # HTTPServer's own would ask the network for our name
         self.server_name, self.server_port = self.server_address[:2]
 
+    def server_close(self):
+        self.lock.acquire(timeout=20)  # ends after the answer in progress, and no other begins
+        super().server_close()
+
     def handle_error(self, request, client_address): pass  # a browser that left in the middle of an answer
 
 # %% ../nbs/10b_search_page.ipynb #a145e05b

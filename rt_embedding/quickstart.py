@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_HELD_OUT', 'MLM_FRACTION', 'PASSES', 'QUESTIONS', 'rt_quickstart', 'GatheredMaterial', 'quickstart_recipe',
-           'score_held_out', 'bm25_score', 'verdict', 'plot_scores', 'plot_losses', 'quickstart']
+           'score_held_out', 'bm25_score', 'quickstart_verdict', 'plot_scores', 'plot_losses', 'quickstart']
 
 # %% ../nbs/13_quickstart.ipynb #db990e62
 import hashlib, json, shlex
@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from fastcore.script import Param
 from .commands import InputError, atomic_file, atomic_folder, command, import_extra, sha256_file
-from .cooccurrence import check_start
+from .cooccurrence import check_init
 from .configuration import PRESETS
 from .evaluation import evaluate_retrieval, score_ranking
 from .logging import read_metrics
@@ -147,7 +147,7 @@ def _table(scores):
     return markdown_table(['model', 'positive found first', 'MRR@10'], rows)
 
 # %% ../nbs/13_quickstart.ipynb #27f39cae
-def verdict(
+def quickstart_verdict(
     scores:dict,  # name -> dict with mrr
 )->str:
     "Say plainly who won."
@@ -227,14 +227,15 @@ def _card(run, corpus, counts, scores):
     training = (f"Text: {_origin(corpus)}; {counts['sentences']:,} sentences, {counts['pairs']:,} pairs; "
                 f"a bag-of-tokens model of {run.recipe.embedding_dim} dimensions, seed {run.seed}, "
                 f"{run.recipe.minutes:g} minutes in all.")
-    return {'Training': training, 'Scores on held-out pairs': f'{_table(scores)}\n\n{verdict(scores)}'}
+    return {'Training': training, 'Scores on held-out pairs': f'{_table(scores)}\n\n{quickstart_verdict(scores)}'}
 
 def _report(corpus, counts, scores, answers, pictures):
     "The page as Markdown."
     parts = ['# Quickstart report', f"Text: {_origin(corpus)}; {counts['sentences']:,} sentences, "
              f"{counts['pairs']:,} training pairs, {counts['held_out']:,} held-out pairs.",
              '## Which positive belongs to this text?',
-             f"{counts['held_out']:,} candidates; the model has read no text of them.", _table(scores), verdict(scores)]
+             f"{counts['held_out']:,} candidates; the model has read no text of them.", _table(scores),
+             quickstart_verdict(scores)]
     parts += [f'![{alt}]({name})' for name, alt in pictures] + ['## Questions']
     for q, hits in answers.items():
         parts.append(f'**{q}**\n\n' + '\n'.join(f'1. {_hit_name(h)} ({h.score:.2f})' for h in hits))
@@ -264,7 +265,7 @@ def _finish(run, material, corpus, counts, scores):
 def _check(corpus, packages, minutes, preset, embedding_dim, batch_size, init, **steps):
     "Refuse what no run can be made of."
     if preset not in PRESETS: raise InputError(f'preset must be one of {", ".join(PRESETS)}, got {preset!r}')
-    check_start(init)
+    check_init(init)
     for name, n in steps.items():
         if n is not None and n < 1: raise InputError(f'{name} must be at least 1, got {n}')
     if embedding_dim < 2 or embedding_dim % 2:

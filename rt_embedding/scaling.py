@@ -21,6 +21,10 @@ def _sent_bytes(blocks, others, processes, shard):
     numbers = 3*blocks + 2*others if shard else 2*(blocks + others)
     return (processes - 1)/processes*4*numbers
 
+def _block_parameters(c):
+    return c.n_layers*(4*c.hidden_dim**2 + 2*c.hidden_dim*c.feedforward_dim + 4*c.hidden_dim)
+
+# %% ../nbs/11e_scaling.ipynb #fa9f0069
 def training_plan(
     config:EncoderConfig,       # of the model
     sentences:float,            # in the corpus
@@ -48,9 +52,6 @@ def training_plan(
                 shard_bytes=sentences*(token_bytes*(tokens_per_sentence - 2) + 8),
                 state_bytes_per_process=16*(parameters - blocks + blocks/(processes if shard else 1)),  # with AdamW
                 plan_bytes_per_process=sentences*plan_bytes_per_sentence)
-
-def _block_parameters(c):
-    return c.n_layers*(4*c.hidden_dim**2 + 2*c.hidden_dim*c.feedforward_dim + 4*c.hidden_dim)
 
 # %% ../nbs/11e_scaling.ipynb #e15ed381
 def flops_per_token(

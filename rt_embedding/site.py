@@ -34,12 +34,14 @@ def _star(found, source):
     comment = found[4] is not None and re.search(rf'(?<!\*){re.escape(name)}\b,?[ \t]*#[ \t]*(.+)', source)
     return name + found[3] + (f' # {comment[1].rstrip()}' if comment else '')
 
+# %% ../nbs/17_site.ipynb #13b60e52
 def _flag(found, source):
     "A flag with its explanation as a comment; `|list` where it takes several values."
     name, kind, explanation, default, end = found.groups(default='')
     many = re.search(rf"\b{name}:Param\(.*nargs='[+*]'", source)
     return f"{name}:{kind}{'|list'*bool(many)}{default}{end.rstrip()} # {explanation}" + '\n    '*(end == ', ')
 
+# %% ../nbs/17_site.ipynb #d27ba005
 def good_signature(
     text:str,    # Markdown of a reference, as nbdev writes it
     source:str,  # of the function or class

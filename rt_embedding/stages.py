@@ -16,7 +16,7 @@ import torch
 from fastcore.basics import patch
 from .commands import InputError, atomic_file, read_json
 from .contrastive_objective import ContrastiveObjective
-from .cooccurrence import spectral_start
+from .cooccurrence import spectral_init
 from .corpus import build_shards, train_validation_split
 from .encoder import EmbeddingModel
 from .measures import markdown_table
@@ -239,7 +239,7 @@ def count(self:Run):
     memory_gb = max(4., 4.5e-9*len(self.tokenizer)**2)
     def counted(model, folder):
         if not folder.exists():
-            spectral_start(model, self.shards, seed=self.seed, memory_gb=memory_gb)
+            spectral_init(model, self.shards, seed=self.seed, memory_gb=memory_gb)
             model.save_pretrained(folder)
         return EmbeddingModel.from_pretrained(folder)
     self.own_models = {name: counted(m, self.folder/f'counting-{name.lower()}') for name, m in self.own_models.items()}

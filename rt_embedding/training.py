@@ -87,6 +87,7 @@ class _Silent:
     "The logger of the processes that do not write."
     def __getattr__(self, name): return lambda *args, **fields: None
 
+# %% ../nbs/06g_training_loop.ipynb #c3cef08b
 class Reporter:
     "Tell what a run does: log, figures, progress bar, callback. Only the main process speaks."
     def __init__(self,
@@ -118,6 +119,7 @@ def _hidden_size(model):
     config = getattr(model, 'config', None)
     return config.hidden_dim if config and config.n_layers else 0
 
+# %% ../nbs/06g_training_loop.ipynb #f8684e8b
 class TrainingRun:
     "A training in progress: what a checkpoint holds, and the steps that change it."
     def __init__(self,
@@ -175,12 +177,25 @@ def gradient(self:TrainingRun,
     self.all_stop = bool(all_stop)
     return loss, int(tokens), int(positions)
 
+# %% ../nbs/06g_training_loop.ipynb #d95bb58e
 @patch(as_prop=True)
 def stopping(self:TrainingRun)->bool:
     "Is it time to stop? Several processes agree on it within a step, so that none waits for one that has left."
     return bool(self.stop.asked) if self.world.size == 1 else self.all_stop
 
 # %% ../nbs/06g_training_loop.ipynb #a383dfe3
+@patch
+def count(self:TrainingRun,
+    tokens:int, positions:int,  # of the step
+    loss:float|None,            # None: it was not finite, the update was skipped
+):
+    "Keep the books of a step."
+    s = self.state
+    for k, n in dict(step=1, tokens=tokens, positions=positions).items(): s[k] += n
+    if loss is None: s['skipped'], s['bad_in_a_row'] = s['skipped'] + 1, s['bad_in_a_row'] + 1
+    else: s['loss_sum'], s['loss_steps'], s['bad_in_a_row'] = s['loss_sum'] + loss, s['loss_steps'] + 1, 0
+
+# %% ../nbs/06g_training_loop.ipynb #751ebf5f
 @patch
 def step(self:TrainingRun)->dict:  # epoch, lr, grad_norm
     "One optimizer step, taken by all processes together."
@@ -198,17 +213,6 @@ def step(self:TrainingRun)->dict:  # epoch, lr, grad_norm
     self.count(tokens, positions, loss if finite else None)
     return dict(epoch=epoch, lr=lr, grad_norm=norm)
 
-@patch
-def count(self:TrainingRun,
-    tokens:int, positions:int,  # of the step
-    loss:float|None,            # None: it was not finite, the update was skipped
-):
-    "Keep the books of a step."
-    s = self.state
-    for k, n in dict(step=1, tokens=tokens, positions=positions).items(): s[k] += n
-    if loss is None: s['skipped'], s['bad_in_a_row'] = s['skipped'] + 1, s['bad_in_a_row'] + 1
-    else: s['loss_sum'], s['loss_steps'], s['bad_in_a_row'] = s['loss_sum'] + loss, s['loss_steps'] + 1, 0
-
 # %% ../nbs/06g_training_loop.ipynb #496e65ff
 @patch
 def newest_good(self:TrainingRun)->str:
@@ -216,6 +220,7 @@ def newest_good(self:TrainingRun)->str:
     found = checkpoints(self.run)
     return f'the last good checkpoint is {found[-1]}' if found else 'there is no good checkpoint yet'
 
+# %% ../nbs/06g_training_loop.ipynb #0b9313e8
 @patch
 def give_up(self:TrainingRun,
     what:str,  # is wrong
@@ -287,6 +292,7 @@ def save_model(self:TrainingRun,
         model.save_pretrained(self.run/name)
     main_first(write, others=lambda: None)
 
+# %% ../nbs/06g_training_loop.ipynb #afd5d5db
 @patch
 def evaluate(self:TrainingRun,
     epoch:int,  # for the log
@@ -362,6 +368,15 @@ def loop(self:TrainingRun)->bool:  # was there a validation?
 
 # %% ../nbs/06g_training_loop.ipynb #7df3fe18
 @patch
+def say_stopped(self:TrainingRun):
+    "Say how to go on, and stop."
+    why = self.stop.asked or 'another process was asked to stop'
+    self.reporter.log.log_warning(f"{why}: stopped at step {self.state['step']:,} of {self.total_steps:,}, "
+                                  f"everything is saved; go on with: {command_line() or 'the same call'}")
+    raise KeyboardInterrupt
+
+# %% ../nbs/06g_training_loop.ipynb #4552f214
+@patch
 def go(self:TrainingRun)->dict:  # steps, tokens, seconds, best and last validation figures, folder
     "Run to the end; KeyboardInterrupt when it was asked to stop, with everything saved."
     s, started, was_training = self.state, time.perf_counter(), self.model.training
@@ -382,14 +397,6 @@ def go(self:TrainingRun)->dict:  # steps, tokens, seconds, best and last validat
     return dict(steps=s['step'], tokens=s['tokens'], elapsed_s=elapsed_s, skipped_steps=s['skipped'],
                 best_step=s['best_step'], best_val_loss=s['best_loss'], last=s['last'], run=str(self.run))
 
-@patch
-def say_stopped(self:TrainingRun):
-    "Say how to go on, and stop."
-    why = self.stop.asked or 'another process was asked to stop'
-    self.reporter.log.log_warning(f"{why}: stopped at step {self.state['step']:,} of {self.total_steps:,}, "
-                                  f"everything is saved; go on with: {command_line() or 'the same call'}")
-    raise KeyboardInterrupt
-
 # %% ../nbs/06g_training_loop.ipynb #5e43d5e2
 def check_resume(
     resume:str,  # what a caller wants
@@ -397,12 +404,14 @@ def check_resume(
     "InputError for a word that `train` does not know: complain before anything is tokenized, not after."
     if resume not in ('auto', 'never'): raise InputError(f"resume must be 'auto' or 'never', got {resume!r}")
 
+# %% ../nbs/06g_training_loop.ipynb #78ca34b5
 def _enter(stack, run):
     "Lock the run folder and clean up what a killed run has left; nobody else writes here now."
     busy = f'{run} is in use by another training: wait for it or choose another folder'
     stack.enter_context(locked_folder(run, busy))
     for f in ('best', 'last', 'config.json', 'shards', 'checkpoints/step-*'): clean_up((run/f).parent, Path(f).name)
 
+# %% ../nbs/06g_training_loop.ipynb #fd21f50c
 def train(
     model:EmbeddingModel,     # trained in place
     objective:Objective,      # the task

@@ -119,14 +119,16 @@ def test_the_page_in_a_browser(open_tab, hostile, device):
     tab.goto((hostile/'analysis.html').as_uri())
     tab.wait_for_selector('body[data-ready=yes]')
     assert tab.evaluate('window.ran') is None and not tab.errors, tab.errors
-    assert all(url.startswith(('file:', 'data:')) for url in tab.requested), tab.requested       # nothing comes from outside
-    assert tab.evaluate('document.documentElement.scrollWidth <= innerWidth')                    # nothing to push sideways
+    assert all(url.startswith(('file:', 'data:')) for url in tab.requested), tab.requested  # nothing comes from outside
+    assert tab.evaluate('document.documentElement.scrollWidth <= innerWidth')  # nothing to push sideways
     assert tab.evaluate('[...document.images].every(i => i.naturalWidth > 100 && i.alt.length > 20)')
     ink = tab.evaluate('getComputedStyle(document.body).color.match(/\\d+/g).map(Number)')
     assert max(ink) < 80 if device == 'desktop' else min(ink) > 180
-    assert tab.evaluate('data.texts.length') == 5 and tab.locator('#method option').all_inner_texts() == ['PCA', 't-SNE']
-    tab.evaluate('document.body.append(Object.assign(document.createElement("script"), {textContent: "window.ran = 1"}))')
-    assert tab.evaluate('window.ran') is None                                                    # the policy stops what is not ours
+    assert tab.evaluate('data.texts.length') == 5
+    assert tab.locator('#method option').all_inner_texts() == ['PCA', 't-SNE']
+    script = 'Object.assign(document.createElement("script"), {textContent: "window.ran = 1"})'
+    tab.evaluate(f'document.body.append({script})')
+    assert tab.evaluate('window.ran') is None  # the policy stops what is not ours
     tab.focus('#find')
     tab.keyboard.type('FOURTH')
     tab.until('$("found").children.length == 1')
@@ -144,7 +146,8 @@ def test_the_page_in_a_browser(open_tab, hostile, device):
     else:
         tab.mouse.move(x, y)
         tab.until('!maps[1].chart.tip.hidden')
-        assert tab.locator('.tip').nth(1).inner_text().startswith(tab.evaluate('data.texts[0]'))  # pointing names what stands there
+        # pointing names what stands there
+        assert tab.locator('.tip').nth(1).inner_text().startswith(tab.evaluate('data.texts[0]'))
         tab.mouse.click(x, y)
     tab.until('picked == 0')
     assert tab.evaluate('data.texts[data.models[0].near[0][0][0]]') in tab.locator('.near button').first.inner_text()

@@ -1,4 +1,4 @@
-"The report (chapters 10e and 10f) from Python: functions as models, missing extras, interruptions, hostile texts, and each kind of bad input."
+"The report (10e, 10f) from Python: functions as models, missing extras, hostile texts, each kind of bad input."
 import json
 import os
 import re
@@ -16,7 +16,7 @@ from rt_embedding.report import analyse, rt_analyse
 from rt_embedding.testing import tiny_pairs, tiny_tokenizer
 from rt_embedding.tokenizer import SentencePieceTokenizer
 
-OF_VECTORS = ('similarities', 'map_pca', 'map_tsne', 'heatmap', 'truncation', 'lengths')  # pictures that need no open model
+OF_VECTORS = 'similarities', 'map_pca', 'map_tsne', 'heatmap', 'truncation', 'lengths'  # they need no open model
 COUNTING = bag_of_words_encoder(64)
 
 
@@ -25,7 +25,8 @@ def folder(tmp_path_factory):
     "Running text, pairs, and two models that were never trained: `wide` and `narrow`."
     from pydoc_data.topics import topics
     folder = tmp_path_factory.mktemp('report')
-    paragraphs = [' '.join(p.split()) for name in ('debugger', 'import', 'string-methods') for p in topics[name].split('\n\n')]
+    pages = [topics[name] for name in ('debugger', 'import', 'string-methods')]
+    paragraphs = [' '.join(p.split()) for page in pages for p in page.split('\n\n')]
     (folder/'plain.txt').write_text('\n'.join(p for p in paragraphs if p[:1].isupper()), encoding='utf-8')
     (folder/'pairs.tsv').write_text(''.join(f'{a}\t{b}\n' for a, b in tiny_pairs()), encoding='utf-8')
     tokenizer = SentencePieceTokenizer(tiny_tokenizer(150, path=folder/'tiny.model'))
@@ -40,7 +41,7 @@ def inside(folder, monkeypatch): monkeypatch.chdir(folder)
 
 
 def test_any_function_is_a_model_and_the_same_seed_gives_the_same_numbers(folder):
-    results = [analyse({'a & b': COUNTING}, 'plain.txt', 'one', max_texts=100) for _ in range(2)]   # the second replaces the first
+    results = [analyse({'a & b': COUNTING}, 'plain.txt', 'one', max_texts=100) for _ in range(2)]  # replaces the first
     assert results[0] == results[1]
     pictures = {f'{kind}.png' for kind in OF_VECTORS}
     assert set(os.listdir('one')) == {'analysis.json', 'analysis.md', 'analysis.html'} | pictures
@@ -78,8 +79,9 @@ def test_a_collapsed_model_gets_a_report(folder):
 
 
 def test_five_hostile_texts_twice_each(folder):
-    evil = ['He said "stop" & left </script><script>alert(1)</script> the room', '<img src=x onerror=alert(1)> is only a text of ours',
-            "it's 5 < 6 and 7 > 2 in every case", 'a fourth text of some words stands here', 'שלום to all of you who read this']
+    evil = ['He said "stop" & left </script><script>alert(1)</script> the room', "it's 5 < 6 and 7 > 2 in every case",
+            '<img src=x onerror=alert(1)> is only a text of ours', 'a fourth text of some words stands here',
+            'שלום to all of you who read this']
     (folder/'five.txt').write_text('\n'.join(evil*2), encoding='utf-8')
     five = analyse('wide', 'five.txt', 'five', compare='narrow')
     assert five['n_texts'] == five['tasks']['sentence with noise'] == 5
@@ -91,11 +93,15 @@ def test_five_hostile_texts_twice_each(folder):
 
 
 @pytest.mark.parametrize('flags, complaint', [
-    (['--input', 'short.txt'], 'at least 5 are needed'), (['--max_texts', '3'], 'max_texts must be'), (['--seed', '-1'], 'seed must'),
-    (['--model', 'none'], 'is not a folder'), (['--compare', 'none'], 'is not a folder'), (['--input', 'nowhere.txt'], 'does not exist'),
-    (['--input', 'bad.tsv'], 'line 2'), (['--output', 'mine'], 'holds other files (notes.txt)'), (['--output', 'pairs.tsv'], 'is a file'),
-    (['--sentences', 'a b', ' '], 'must not be empty'), (['--sentences', *map(str, range(13))], 'at most 12 sentences to look at, got 13'),
-    (['--device', 'abacus'], 'abacus'), (['--batch_size', '0'], 'batch_size'), (['--model', *['wide']*5], '1 to 4 models, got 5')])
+    (['--input', 'short.txt'], 'at least 5 are needed'), (['--max_texts', '3'], 'max_texts must be'),
+    (['--seed', '-1'], 'seed must'),
+    (['--model', 'none'], 'is not a folder'), (['--compare', 'none'], 'is not a folder'),
+    (['--input', 'nowhere.txt'], 'does not exist'), (['--input', 'bad.tsv'], 'line 2'),
+    (['--output', 'mine'], 'holds other files (notes.txt)'), (['--output', 'pairs.tsv'], 'is a file'),
+    (['--sentences', 'a b', ' '], 'must not be empty'),
+    (['--sentences', *map(str, range(13))], 'at most 12 sentences to look at, got 13'),
+    (['--device', 'abacus'], 'abacus'), (['--batch_size', '0'], 'batch_size'),
+    (['--model', *['wide']*5], '1 to 4 models, got 5')])
 def test_bad_input_is_one_line(folder, capsys, flags, complaint):
     (folder/'short.txt').write_text('only one short sentence here\n'*50)
     (folder/'bad.tsv').write_text('left\tright\nonly left\n')
@@ -109,8 +115,10 @@ def test_bad_input_is_one_line(folder, capsys, flags, complaint):
 
 def test_vectors_without_a_direction_are_refused():
     for value, complaint in ((np.nan, 'NaN'), (0, 'all zeros')):
-        with pytest.raises(InputError, match=complaint): analyse(lambda t, v=value: np.full((len(t), 4), v), 'plain.txt', 'out')
-    with pytest.raises(InputError, match='saved RT models only'): analyse(COUNTING, 'plain.txt', 'out', untrained=True)
+        def sick(texts, v=value): return np.full((len(texts), 4), v)
+        with pytest.raises(InputError, match=complaint): analyse(sick, 'plain.txt', 'out')
+    with pytest.raises(InputError, match='saved RT models only'):
+        analyse(COUNTING, 'plain.txt', 'out', untrained=True)
     assert not os.path.exists('out')
 
 
