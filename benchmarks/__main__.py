@@ -32,12 +32,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import peers
 from candidate import DenseHead, FullScores, RandomBatches, Rows, encode_all, make_objective, make_trainer, products_ms, trainer, training_step
 from rt_embedding import EmbeddingModel
-from rt_embedding.cooccurrence import spectral_start
+from rt_embedding.cooccurrence import spectral_init
 from rt_embedding.linear import has_bf16
 from rt_embedding.mlm import MLMObjective
-from rt_embedding.sources import documented_objects, python_sentences
+from rt_embedding.python_docs import documented_objects, python_sentences
 from rt_embedding.text import read_sentences
-from rt_embedding.tokenizer import BOS_ID, EOS_ID, SentencePieceTokenizer, train_tokenizer
+from rt_embedding.tokenizer import SentencePieceTokenizer, train_tokenizer
+from rt_embedding.vocabulary import BOS_ID, EOS_ID
 from rt_embedding.training import retain_freed_memory
 from turns import in_turns
 
@@ -180,7 +181,7 @@ def precision(texts, tokenizer, a):
             row = dict(start=start, seed=seed, steps=steps, validation_loss={})
             torch.manual_seed(seed)
             first = EmbeddingModel(a.vocab_size, context_window=16, n_layers=3, is_masked_language=True)
-            if start == 'counts': spectral_start(first, data, seed=seed)
+            if start == 'counts': spectral_init(first, data, seed=seed)
             for name in ('fp32', 'fp32, first weights rounded', 'bf16'):
                 model, rounded = copy.deepcopy(first), 'rounded' in name
                 with torch.no_grad():

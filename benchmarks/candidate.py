@@ -12,7 +12,8 @@ from rt_embedding.corpus import BatchPlan
 from rt_embedding.masking import IGNORE
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.onnx import OnnxEncoder, export_onnx
-from rt_embedding.training import TrainingConfig, retain_freed_memory, parameter_groups
+from rt_embedding.steps import TrainingConfig, parameter_groups, to_device
+from rt_embedding.training import retain_freed_memory
 
 
 class Rows:
@@ -26,7 +27,7 @@ class Rows:
 
 class FullScores(MLMObjective):
     "Labelled positions only, but all their scores at once, and three dense gradients of the table."
-    def loss(self, model, batch): return F.cross_entropy(self._logits(model, batch), batch['targets'], reduction='sum')
+    def loss(self, model, batch): return F.cross_entropy(self.logits(model, batch), batch['targets'], reduction='sum')
 
 
 class DenseHead(MLMObjective):
@@ -54,7 +55,7 @@ def trainer(model, objective, clip=1., device='cpu', bf16=False, warmup=0):
         epoch, index = divmod(state['step'], objective.n_batches(0))
         state['step'] += 1
         for g in optimizer.param_groups * bool(warmup): g['lr'] = 5e-4*min(1, state['step']/warmup)
-        batch = {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in objective.batch(epoch, index).items()}
+        batch = to_device(objective.batch(epoch, index), device)
         with torch.autocast(device, torch.bfloat16, enabled=bf16): loss = objective.backward(model, [batch])
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
         torch.stack((loss.float(), norm)).tolist()

@@ -8,7 +8,7 @@ from torch import nn
 
 from candidate import all_and_singly
 from rt_embedding.masking import IGNORE
-from rt_embedding.tokenizer import BOS_ID, EOS_ID, MASK_ID, PAD_ID, UNK_ID
+from rt_embedding.vocabulary import BOS_ID, EOS_ID, MASK_ID, PAD_ID, UNK_ID
 
 D, L, H, FF = 512, 6, 8, 1024
 

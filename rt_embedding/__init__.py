@@ -10,7 +10,8 @@ __all__ = ['InputError', 'EmbeddingModel', 'EncoderConfig', 'ModelLogger', 'Trai
 # %% ../nbs/99_package.ipynb #c44feeb3
 import rt_embedding.encoding, rt_embedding.saving, rt_embedding.interop  # they add methods to `EmbeddingModel`
 from .commands import InputError
-from .encoder import EmbeddingModel, EncoderConfig
+from .configuration import EncoderConfig
+from .encoder import EmbeddingModel
 from .logging import ModelLogger, TrainingLogger
 from .tokenizer import SentencePieceTokenizer, train_tokenizer
 _all_ = ['InputError', 'EmbeddingModel', 'EncoderConfig', 'ModelLogger', 'TrainingLogger', 'SentencePieceTokenizer', 'train_tokenizer']

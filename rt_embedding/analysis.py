@@ -5,86 +5,82 @@
 # %% auto #0
 __all__ = ['ABOUT', 'alignment', 'pair_cosines', 'uniformity', 'mean_cosine', 'first_component_share', 'effective_rank',
            'neighbours', 'k_occurrence', 'hubness', 'neighbour_purity', 'nearest_neighbours', 'reciprocal_ranks',
-           'shape_measures', 'similarity_histogram', 'partner_cosines', 'similarity_heatmap', 'pca', 'embedding_map',
-           'plot_map', 'truncated', 'truncation_curve', 'plot_truncation_curve', 'token_norms', 'plot_token_norms',
-           'layer_vectors', 'quality_by_length', 'plot_quality_by_length', 'verdicts']
+           'shape_measures', 'paired_cosines', 'similarity_histogram', 'similarity_heatmap', 'principal_axes', 'pca',
+           'embedding_map', 'plot_map', 'verdicts']
 
 # %% ../nbs/10_embedding_analysis.ipynb #1454017f
-from itertools import chain
-from typing import Callable, Sequence
+from typing import Sequence
 import numpy as np
-import torch
-from .commands import InputError, require
-from .encoder import EmbeddingModel, masked_mean
-from .encoding import evaluating, pad_rows
-from .evaluation import COLORS
-from .measures import Bootstrap, mrr_at_k, rank, spearman
-from .tokenizer import MASK_ID
+from .commands import InputError, import_extra
+from .measures import mrr_at_k, rank
+from .plots import OKABE_ITO, axes
+from .vectors import unit_vectors
 
 # %% ../nbs/10_embedding_analysis.ipynb #b728187b
-def _unit(x, at_least=2):
+def _cloud(x, at_least=2):
     "Check that `x` is a cloud of vectors, and scale its rows to length 1."
-    x = np.asarray(x)
-    if x.ndim != 2 or x.shape[1] == 0: raise InputError(f'vectors must have the shape (n, E), got {x.shape}')
-    if len(x) < at_least: raise InputError(f'this needs at least {at_least} vectors, got {len(x)}')
-    x = x.astype(np.float32 if x.dtype == np.float32 else np.float64, copy=False)
-    if not np.isfinite(x).all(): raise InputError(f'row {int((~np.isfinite(x)).any(1).argmax())} has NaN or infinity: did training diverge?')
-    largest = np.abs(x).max(1, keepdims=True)
-    if not largest.all(): raise InputError(f'row {int(largest[:, 0].argmin())} is all zeros and has no direction: was its text empty?')
-    x = x/largest  # squares of very large or very small numbers would leave the range of floats
-    return x/np.linalg.norm(x, axis=1, keepdims=True)
+    if len(np.atleast_1d(x)) < at_least: raise InputError(f'this needs at least {at_least} vectors, got {len(x)}')
+    return unit_vectors(x)
 
 # %% ../nbs/10_embedding_analysis.ipynb #4d1695eb
+def _same_shape(anchors, positives):
+    a, b = _cloud(anchors, 1), _cloud(positives, 1)
+    if a.shape != b.shape: raise InputError(f'positives must match row by row, got shapes {a.shape} and {b.shape}')
+    return a, b
+
 def alignment(
-    x,           # `(n,E)` vectors
-    partners,    # `(n,E)` vectors that belong with them, row by row
+    anchors,     # `(n,E)` vectors
+    positives,   # `(n,E)` vectors that belong with them, row by row
 )->float:        # 0 (equal) to 4 (opposite)
-    "Mean squared distance of partners on the sphere (Wang & Isola 2020)."
-    a, b = _unit(x, 1), _unit(partners, 1)
-    if a.shape != b.shape: raise InputError(f'partners must match row by row, got shapes {a.shape} and {b.shape}')
+    "Mean squared distance of positive pairs on the sphere (Wang & Isola 2020)."
+    a, b = _same_shape(anchors, positives)
     return float(((a - b)**2).sum(1).mean())
 
 # %% ../nbs/10_embedding_analysis.ipynb #23cf7e0a
 def pair_cosines(
     x,                      # `(n,E)` vectors
-    max_pairs:int=500_000,  # with more pairs than this, as many are drawn by chance
-    seed:int=0,             # of the draw
+    max_pairs:int=500_000,  # sample this many pairs if there are more
+    seed:int=0,             # of the sample
 )->np.ndarray:              # `(pairs,)` cosines of different rows
     "The cosines between different vectors: all of them, or a sample."
-    x = _unit(x)
+    x = _cloud(x)
     n = len(x)
     if n*(n - 1)//2 <= max_pairs: return (x @ x.T)[np.triu_indices(n, 1)].clip(-1, 1)
     rng = np.random.default_rng(seed)
     i = rng.integers(0, n, max_pairs)
     j = (i + rng.integers(1, n, max_pairs)) % n  # never i itself
     step = 1 << 15                               # rows gathered at a time
-    return np.concatenate([np.einsum('pe,pe->p', x[i[s:s+step]], x[j[s:s+step]]) for s in range(0, max_pairs, step)]).clip(-1, 1)
+    parts = [np.einsum('pe,pe->p', x[i[s:s+step]], x[j[s:s+step]]) for s in range(0, max_pairs, step)]
+    return np.concatenate(parts).clip(-1, 1)
 
+# %% ../nbs/10_embedding_analysis.ipynb #b3c2df12
 def uniformity(
     x,                      # `(n,E)` vectors
     t:float=2.0,            # how strongly close pairs dominate
-    max_pairs:int=500_000,  # with more pairs than this, as many are drawn by chance
-    seed:int=0,             # of the draw
-)->float:                   # 0 (all equal) downwards; about -2t for uniform directions in a wide space
-    "How crowded is the sphere? Smaller is better spread."
-    return float(np.log(np.exp(-t*(2 - 2*pair_cosines(x, max_pairs, seed).astype(float))).mean()))
+    max_pairs:int=500_000,  # sample this many pairs if there are more
+    seed:int=0,             # of the sample
+)->float:                   # 0 (all equal) downwards; about -2t for uniform directions in many dimensions
+    "How crowded is the sphere? Smaller is better spread (Wang & Isola 2020)."
+    squared_distances = 2 - 2*pair_cosines(x, max_pairs, seed).astype(float)
+    return float(np.log(np.exp(-t*squared_distances).mean()))
 
 # %% ../nbs/10_embedding_analysis.ipynb #e3c49596
 def mean_cosine(
     x,           # `(n,E)` vectors
 )->float:        # -1/(n-1) to 1; near 0 without a preferred side
-    "Average cosine of two different vectors, over all pairs."
-    x = _unit(x)
+    "Average cosine of two different vectors, over all pairs (Ethayarajh 2019)."
+    x = _cloud(x)
     n, total = len(x), x.sum(0, dtype=np.float64)
     return float((total @ total - n)/(n*(n - 1)))
 
+# %% ../nbs/10_embedding_analysis.ipynb #2df027d1
 def _singular_values(x):
     "Singular values of unit rows, largest first, from the smaller of the two Gram matrices."
-    x = _unit(x).astype(np.float64)
+    x = _cloud(x).astype(np.float64)
     gram = x.T @ x if x.shape[0] >= x.shape[1] else x @ x.T
     values = np.linalg.eigvalsh(gram)[::-1]
-    values = np.where(values > values[0]*max(x.shape)*np.finfo(float).eps, values, 0)  # what rounding left of zeros
-    return np.sqrt(values)
+    rounding = values[0]*max(x.shape)*np.finfo(float).eps
+    return np.sqrt(np.where(values > rounding, values, 0))
 
 def first_component_share(
     x,           # `(n,E)` vectors
@@ -108,7 +104,7 @@ def neighbours(
     k:int=10,    # neighbours each; fewer if the cloud is smaller
 )->np.ndarray:   # `(n,k)` row numbers, nearest first, never the row itself; ties to the lower number
     "The nearest other vectors of every vector, by cosine."
-    x = _unit(x)
+    x = _cloud(x)
     if k < 1: raise InputError(f'k must be at least 1, got {k}')
     k = min(k, len(x) - 1)
     ids, _ = rank(x, x, k + 1)
@@ -124,22 +120,23 @@ def k_occurrence(
     "How often is each vector among the `k` nearest of another?"
     return np.bincount(neighbours(x, k).ravel(), minlength=len(x))
 
+# %% ../nbs/10_embedding_analysis.ipynb #4447ada3
+def _all_equal(x): return mean_cosine(x) > 1 - 1e-6
+
+def _check_distinct(x):
+    "Neighbours mean something only where vectors differ."
+    if _all_equal(x): raise InputError(f'all {len(x)} vectors are equal (collapsed?): neighbours are undefined')
+
 def hubness(
     x,           # `(n,E)` vectors
     k:int=10,    # size of a neighbourhood
 )->float:        # skewness of the counts: 0 for even popularity, above 2 a few dominate
-    "Do a few vectors turn up in every neighbourhood?"
-    _distinct(x)
+    "Do a few vectors turn up in every neighbourhood? (Radovanović et al. 2010)"
+    _check_distinct(x)
     counts = k_occurrence(x, k).astype(float)
     centred = counts - counts.mean()
     spread = (centred**2).mean()
     return float((centred**3).mean()/spread**1.5) if spread > 0 else 0.0
-
-def _all_equal(x): return mean_cosine(x) > 1 - 1e-6
-
-def _distinct(x):
-    "Neighbours mean something only where vectors differ."
-    if _all_equal(x): raise InputError(f'all {len(x)} vectors are equal (collapsed?): neighbours are undefined')
 
 # %% ../nbs/10_embedding_analysis.ipynb #7580da94
 def neighbour_purity(
@@ -150,7 +147,7 @@ def neighbour_purity(
     "Share of the nearest neighbours that carry the same label."
     labels = np.unique(np.asarray(labels), return_inverse=True)[1]
     if len(labels) != len(x): raise InputError(f'{len(labels)} labels for {len(x)} vectors')
-    _distinct(x)
+    _check_distinct(x)
     return float((labels[neighbours(x, k)] == labels[:, None]).mean())
 
 # %% ../nbs/10_embedding_analysis.ipynb #894e791e
@@ -160,8 +157,8 @@ def nearest_neighbours(
     queries=None,          # row numbers to look at; default: all
     k:int=5,               # neighbours each
 )->list[tuple]:            # (text, [(neighbour, cosine), ...]), nearest first
-    "The texts next to some texts."
-    x = _unit(vectors)
+    "The texts nearest to some texts."
+    x = _cloud(vectors)
     if len(texts) != len(x): raise InputError(f'{len(texts)} texts for {len(x)} vectors')
     rows = np.arange(len(x)) if queries is None else np.asarray(queries, int)
     cosines = x[rows] @ x.T
@@ -171,52 +168,63 @@ def nearest_neighbours(
 
 # %% ../nbs/10_embedding_analysis.ipynb #90ef782a
 def reciprocal_ranks(
-    x,             # `(n,E)` vectors
-    partners,      # `(n,E)` vectors that belong with them, row by row
-    k:int=10,      # a partner further down counts 0
-)->np.ndarray:     # `(n,)` 1 where the partner comes first, 1/2 where second, ...
-    "Does each vector find its partner among all partners? The mean is MRR@k."
-    a, b = _unit(x, 1), _unit(partners, 1)
-    if a.shape != b.shape: raise InputError(f'partners must match row by row, got shapes {a.shape} and {b.shape}')
-    return _reciprocal_ranks(a, b, k)
+    anchors,       # `(n,E)` vectors
+    positives,     # `(n,E)` vectors that belong with them, row by row
+    k:int=10,      # a positive further down counts 0
+)->np.ndarray:     # `(n,)` 1 where the positive comes first, 1/2 where second, ...
+    "Does each anchor find its positive among all positives? The mean is MRR@k."
+    a, b = _same_shape(anchors, positives)
+    return np.array([mrr_at_k(row.tolist(), {i: 1}, k) for i, row in enumerate(rank(a, b, k)[0])])
 
-def _reciprocal_ranks(a, b, k=10): return np.array([mrr_at_k(row.tolist(), {i: 1}, k) for i, row in enumerate(rank(a, b, k)[0])])
-
+# %% ../nbs/10_embedding_analysis.ipynb #855b6772
 def shape_measures(
     x,                # `(n,E)` vectors
     k:int=10,         # size of a neighbourhood, for hubness
 )->dict:              # measure -> number; None where it is undefined
-    "All measures that need no labels and no partners."
+    "All measures that need neither labels nor pairs."
     return dict(uniformity=uniformity(x), mean_cosine=mean_cosine(x), first_component_share=first_component_share(x),
                 effective_rank=effective_rank(x), hubness=None if _all_equal(x) else hubness(x, k))
 
+# %% ../nbs/10_embedding_analysis.ipynb #ea0fc51a
+def paired_cosines(
+    anchors,     # `(n,E)` vectors
+    positives,   # `(n,E)` vectors that belong with them
+)->np.ndarray:   # `(n,)` cosines
+    "Cosines row by row."
+    a, b = _same_shape(anchors, positives)
+    return (a*b).sum(1)
+
 # %% ../nbs/10_embedding_analysis.ipynb #06737984
+_GROUP_LOOKS = [('#777777', '--', ''), (OKABE_ITO['blue'], '-', '///'), (OKABE_ITO['vermillion'], '-.', '...'),
+                (OKABE_ITO['bluish green'], ':', '\\\\\\')]
+
 def similarity_histogram(
-    groups:dict,   # name -> cosines, for example of random pairs and of partners
+    groups:dict,   # name -> cosines, for example of random pairs and of positive pairs
     ax=None,       # matplotlib Axes; a new figure by default
 ):                 # the Axes
     "How similar are pairs of each kind?"
     values = {name: np.asarray(v, float).ravel() for name, v in groups.items()}
-    if not values or any(len(v) == 0 for v in values.values()): raise InputError('a histogram needs at least one cosine in each group')
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
-    low = min(v.min() for v in values.values())
-    bins = np.linspace(min(low, 0.99), 1.0 + 1e-6, 50)
-    for (name, v), color, style, hatch in zip(values.items(), ('#777777', '#0072B2', '#D55E00', '#009E73'), ('--', '-', '-.', ':'), ('', '///', '...', '\\\\\\')):
-        ax.hist(v, bins, weights=np.full(len(v), 1/len(v)), histtype='stepfilled', lw=1.5, fc=(color, 0.25), ec=color, ls=style, hatch=hatch, label=f'{name} (mean {v.mean():.2f})')
+    if not values or any(len(v) == 0 for v in values.values()):
+        raise InputError('a histogram needs at least one cosine in each group')
+    ax = axes(ax, figsize=(6, 3.5))
+    bins = np.linspace(min(0.99, *(v.min() for v in values.values())), 1.0 + 1e-6, 50)
+    for (name, v), (color, style, hatch) in zip(values.items(), _GROUP_LOOKS, strict=False):
+        ax.hist(v, bins, weights=np.full(len(v), 1/len(v)), histtype='stepfilled', lw=1.5, fc=(color, 0.25), ec=color,
+                ls=style, hatch=hatch, label=f'{name} (mean {v.mean():.2f})')
     ax.set(xlabel='cosine', ylabel='share of the pairs', title='How similar are pairs of each kind?')
     ax.locator_params(axis='x', nbins=5)
     ax.margins(y=0.3)  # room for the legend
     ax.legend(fontsize='small', loc='upper left')
     return ax
 
-def partner_cosines(
-    x,           # `(n,E)` vectors
-    partners,    # `(n,E)` vectors that belong with them
-)->np.ndarray:   # `(n,)` cosines
-    "Cosines row by row."
-    return (_unit(x, 1)*_unit(partners, 1)).sum(1)
-
 # %% ../nbs/10_embedding_analysis.ipynb #d1c2816a
+def _label_texts(ax, labels, max_chars):
+    "Number the columns; number and name the rows."
+    short = [t if len(t) <= max_chars else t[:max_chars - 1] + '…' for t in labels]
+    ax.set_xticks(range(len(short)), [str(i) for i, _ in enumerate(short, 1)], fontsize='small')
+    rows = [f'{t}  {i}' for i, t in enumerate(short, 1)]
+    ax.set_yticks(range(len(short)), rows, fontsize='small', parse_math=False)  # a $ is a $
+
 def similarity_heatmap(
     vectors,               # `(n,E)`, n up to about 30
     labels:Sequence[str],  # n texts, cut where long
@@ -224,37 +232,44 @@ def similarity_heatmap(
     max_chars:int=40,      # longest label
 ):                         # the Axes
     "Every cosine between some texts, with the texts beside it."
-    x = _unit(vectors, 1)
+    x = _cloud(vectors, 1)
     if len(labels) != len(x): raise InputError(f'{len(labels)} labels for {len(x)} vectors')
     n, cosines = len(x), x @ x.T
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(4.5 + 0.3*n, 1.5 + 0.3*n), layout='constrained')[1]
+    ax = axes(ax, figsize=(4.5 + 0.3*n, 1.5 + 0.3*n))
     image = ax.imshow(cosines, cmap='RdBu_r', vmin=-1, vmax=1)
-    short = [t if len(t) <= max_chars else t[:max_chars - 1] + '…' for t in labels]
-    ax.set_xticks(range(n), [str(i + 1) for i in range(n)], fontsize='small')
-    ax.set_yticks(range(n), [f'{t}  {i + 1}' for i, t in enumerate(short)], fontsize='small', parse_math=False)  # a $ is a $
-    if n <= 12:
-        for i in range(n):
-            for j in range(n): ax.text(j, i, f'{cosines[i, j]:.1f}', ha='center', va='center', fontsize=7,
-                                       color='white' if abs(cosines[i, j]) > 0.6 else 'black')
+    _label_texts(ax, labels, max_chars)
+    for (i, j), c in np.ndenumerate(cosines if n <= 12 else np.empty((0, 0))):
+        color = 'white' if abs(c) > 0.6 else 'black'
+        ax.text(j, i, f'{c:.1f}', ha='center', va='center', fontsize=7, color=color)
     ax.figure.colorbar(image, ax=ax, label='cosine', shrink=0.8)
     ax.set_title('Which texts are alike?')
     return ax
 
-# %% ../nbs/10_embedding_analysis.ipynb #aa649d1b
+# %% ../nbs/10_embedding_analysis.ipynb #7e095f7e
+def principal_axes(
+    x,             # `(n,E)` vectors, taken as they are
+    n:int=2,       # directions kept
+)->tuple[np.ndarray, np.ndarray, np.ndarray]:  # mean `(E,)`, directions `(E,n)`, share of the variance in each `(n,)`
+    "The widest directions of a cloud, by SVD; to place another vector on the map: (v - mean) @ directions."
+    x = np.asarray(x, np.float64)
+    centred = x - x.mean(0)
+    _, s, vt = np.linalg.svd(centred if len(x) <= x.shape[1] else np.linalg.qr(centred, mode='r'), full_matrices=False)
+    shares, directions = s[:n]**2/max((s**2).sum(), 1e-30), vt[:n].T
+    largest = np.take_along_axis(directions, np.abs(directions).argmax(0)[None], 0)
+    directions = directions*np.sign(largest)                              # the sign is free: fix it
+    missing = n - len(shares)                                             # a line has no second direction
+    return x.mean(0), np.pad(directions, ((0, 0), (0, missing))), np.pad(shares, (0, missing))
+
 def pca(
     x,             # `(n,E)` vectors
     n:int=2,       # directions kept
 )->tuple[np.ndarray, np.ndarray]:  # points `(n_vectors,n)`, and the share of the variance in each direction
-    "The widest directions of the cloud, by SVD of the centred unit vectors."
-    x = _unit(x).astype(np.float64)
-    centred = x - x.mean(0)
-    _, s, vt = np.linalg.svd(centred if len(x) <= x.shape[1] else np.linalg.qr(centred, mode='r'), full_matrices=False)
-    vt, total = vt[:n], max((s**2).sum(), 1e-30)
-    vt = vt*np.sign(vt[np.arange(len(vt)), np.abs(vt).argmax(1)])[:, None]  # the sign is free: fix it
-    points, shares = centred @ vt.T, s[:n]**2/total
-    missing = n - points.shape[1]                                           # a line has no second direction
-    return np.pad(points, ((0, 0), (0, missing))), np.pad(shares, (0, missing))
+    "The unit vectors, seen along their widest directions."
+    x = _cloud(x).astype(np.float64)
+    mean, directions, shares = principal_axes(x, n)
+    return (x - mean) @ directions, shares
 
+# %% ../nbs/10_embedding_analysis.ipynb #aa649d1b
 def embedding_map(
     x,                     # `(n,E)` vectors
     method:str='pca',      # 'pca', or 'tsne' through scikit-learn
@@ -263,200 +278,92 @@ def embedding_map(
     "Two coordinates for every vector."
     if method == 'pca': return pca(x)[0]
     if method != 'tsne': raise InputError(f"method must be 'pca' or 'tsne', got {method!r}")
-    x = _unit(x, 5)
-    manifold = require('sklearn.manifold', 'viz')
+    x = _cloud(x, 5)
+    manifold = import_extra('sklearn.manifold', 'viz')
     start = pca(x)[0]
     start = start/max(start[:, 0].std(), 1e-12)*1e-4  # from PCA: the large picture is kept better than from noise
-    tsne = manifold.TSNE(perplexity=min(30, (len(x) - 1)/3), metric='cosine', init=start.astype(np.float32), random_state=seed, max_iter=500)
+    tsne = manifold.TSNE(perplexity=min(30, (len(x) - 1)/3), metric='cosine', init=start.astype(np.float32),
+                         random_state=seed, max_iter=500)
     return tsne.fit_transform(x)
 
+# %% ../nbs/10_embedding_analysis.ipynb #b5d02a11
+_MAP_COLORS = [OKABE_ITO[c] for c in ('orange', 'sky blue', 'bluish green', 'yellow', 'blue', 'vermillion',
+                                      'reddish purple')]
+
+def _draw_groups(ax, points, groups):
+    "One scatter for each group; rows of the group None in gray, without a name."
+    ax.scatter(*points[[g is None for g in groups]].T, s=6, color='#999999')
+    for j, name in enumerate(dict.fromkeys(g for g in groups if g is not None)):
+        mine = points[[g == name for g in groups]]
+        ax.scatter(*mine.T, s=18, alpha=0.8, color=_MAP_COLORS[j % 7], marker='os^Dv*PX'[j % 8], edgecolor='black',
+                   lw=0.2, label=str(name))
+    ax.legend(fontsize='small', loc='upper left', bbox_to_anchor=(1, 1))
+
+def _write_texts(ax, points, texts):
+    "Mark the points that have a text, and write it beside them."
+    for (x, y), text in zip(points, texts, strict=True):
+        if not text: continue
+        ax.scatter(x, y, s=30, facecolor='none', edgecolor='black')
+        ax.annotate(text[:40], (x, y), fontsize=7, xytext=(3, 3), textcoords='offset points', parse_math=False,
+                    bbox=dict(facecolor='white', edgecolor='none', alpha=0.7, pad=0.5))
+
+# %% ../nbs/10_embedding_analysis.ipynb #9223f1cb
 def plot_map(
     points,          # `(n,2)` from `embedding_map`
-    groups=None,     # n names, a colour and a marker each; None is drawn in grey, without a name
+    groups=None,     # n names, a colour and a marker each; None is drawn in gray, without a name
     values=None,     # n numbers, a colour scale (instead of groups)
     value_name:str='',  # what the numbers are
     texts=None,      # n texts or None each; written beside their points
     ax=None,         # matplotlib Axes; a new figure by default
 ):                   # the Axes
     "Draw a map of texts."
-    points = np.asarray(points)
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 4.5), layout='constrained')[1]
-    if groups is not None:
-        ax.scatter(*points[[g is None for g in groups]].T, s=6, color=COLORS[0])
-        for j, name in enumerate(dict.fromkeys(g for g in groups if g is not None)):
-            mine = points[[g == name for g in groups]]
-            ax.scatter(*mine.T, s=18, alpha=0.8, color=COLORS[1 + j % 7], marker='os^Dv*PX'[j % 8], edgecolor='black', lw=0.2, label=str(name))
-        ax.legend(fontsize='small', loc='upper left', bbox_to_anchor=(1, 1))
+    points, ax = np.asarray(points), axes(ax, figsize=(6, 4.5))
+    if groups is not None: _draw_groups(ax, points, groups)
+    elif values is None: ax.scatter(*points.T, s=14, alpha=0.8, color=OKABE_ITO['blue'])
     else:
-        look = dict(color='#0072B2') if values is None else dict(c=values, cmap='viridis')
-        dots = ax.scatter(*points.T, s=14, alpha=0.8, **look)
-        if values is not None: ax.figure.colorbar(dots, ax=ax, label=value_name)
-    for (x, y), text in zip(points, texts if texts is not None else ()):
-        if not text: continue
-        ax.scatter(x, y, s=30, facecolor='none', edgecolor='black')
-        ax.annotate(text[:40], (x, y), fontsize=7, xytext=(3, 3), textcoords='offset points', parse_math=False,
-                    bbox=dict(facecolor='white', edgecolor='none', alpha=0.7, pad=0.5))
+        dots = ax.scatter(*points.T, s=14, alpha=0.8, c=values, cmap='viridis')
+        ax.figure.colorbar(dots, ax=ax, label=value_name)
+    if texts is not None: _write_texts(ax, points, texts)
     ax.set(xticks=[], yticks=[], title='A map of the texts')
-    return ax
-
-# %% ../nbs/10_embedding_analysis.ipynb #93fc166d
-def truncated(
-    x,           # `(n,E)` vectors
-    width:int,   # numbers kept, 1 to E
-)->np.ndarray:   # `(n,width)` unit vectors; a prefix of zeros stays zero
-    "The first `width` numbers of each vector, at unit length."
-    x = np.asarray(x)
-    if x.ndim != 2: raise InputError(f'vectors must have the shape (n, E), got {x.shape}')
-    if not 1 <= width <= x.shape[1]: raise InputError(f'width must be 1 to {x.shape[1]}, got {width}')
-    prefix = x[:, :width].astype(np.result_type(x, np.float32))  # half precision has no room for squares
-    return prefix/np.maximum(np.linalg.norm(prefix, axis=1, keepdims=True), 1e-12)
-
-def truncation_curve(
-    x,                    # `(n,E)` vectors
-    quality:Callable,     # vectors `(n,width)`, unit length -> number
-    widths=None,          # widths to try; default: powers of two, and E
-)->dict:                  # width -> quality
-    "Quality against output width."
-    x = _unit(x, 1)
-    E = x.shape[1]
-    if widths is None: widths = [2**i for i in range(1, 20) if 2**i < E] + [E]
-    return {int(w): float(quality(truncated(x, w))) for w in widths}
-
-def plot_truncation_curve(
-    curves:dict,             # name -> {width: quality}
-    quality:str='quality',   # label of the vertical axis
-    ax=None,                 # matplotlib Axes; a new figure by default
-):                           # the Axes
-    "What does a shorter vector cost?"
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
-    for (name, curve), color, style in zip(curves.items(), ('#0072B2', '#D55E00', '#009E73', '#E69F00', '#999999'), ('-o', '--s', ':^', '-.D', '-v')):
-        ax.plot(list(curve), list(curve.values()), style, color=color, label=name)
-    widths = sorted({w for curve in curves.values() for w in curve})
-    ax.set_xscale('log', base=2)
-    ax.set_xticks(widths, [str(w) for w in widths])
-    ax.minorticks_off()
-    ax.set(xlabel='numbers kept of each vector', ylabel=quality, title='What does a shorter vector cost?')
-    ax.legend()
-    return ax
-
-# %% ../nbs/10_embedding_analysis.ipynb #5149d1ba
-def token_norms(
-    model:EmbeddingModel,  # with a tokenizer
-    texts:Sequence[str],   # what to count tokens in
-)->dict:                   # pieces, counts, norms: a list each, ordinary pieces only; then what they say together
-    "How often does each token occur, and how long is its vector?"
-    ids = np.fromiter(chain.from_iterable(model.tokenizer.encode_ordinary(list(texts))), np.int64)
-    rows = model.token_embedding.weight.detach().float().cpu().numpy()[MASK_ID + 1:]
-    if not np.isfinite(rows).all(): raise InputError('the token table has NaN or infinity: did training diverge?')
-    counts, norms = np.bincount(ids, minlength=len(rows) + MASK_ID + 1)[MASK_ID + 1:], np.linalg.norm(rows, axis=1)
-    seen = counts > 0
-    try: together = spearman(counts[seen], norms[seen])
-    except InputError: together = None  # fewer than two tokens, or all alike
-    mean = lambda some: float(norms[some].mean()) if some.any() else None
-    return dict(pieces=[model.tokenizer.id_to_piece(i) for i in range(MASK_ID + 1, len(model.tokenizer))], counts=counts.tolist(),
-                norms=norms.tolist(), spearman=together, seen_share=float(seen.mean()), mean_norm_seen=mean(seen), mean_norm_unseen=mean(~seen))
-
-def plot_token_norms(
-    view:dict,       # from `token_norms`
-    ax=None,         # matplotlib Axes; a new figure by default
-    n_names:int=5,   # most frequent pieces to name
-):                   # the Axes
-    "Are frequent tokens short?"
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.8), layout='constrained')[1]
-    points = [(c, n, p) for c, n, p in zip(view['counts'], view['norms'], view['pieces']) if c]
-    ax.scatter([c for c, _, _ in points], [n for _, n, _ in points], s=12, alpha=0.6, color='#0072B2')
-    for k, (c, n, piece) in enumerate(sorted(points, reverse=True)[:n_names]):  # neighbours above and below in turns
-        ax.annotate(piece.replace('▁', '_'), (c, n), fontsize=7, xytext=(0, (4, -10)[k % 2]), textcoords='offset points', ha='center', parse_math=False)
-    ax.set(xscale='log', xlabel='times a token occurs', ylabel='length of its vector', title='Are frequent tokens short?')
-    ax.margins(0.08, 0.12)
-    return ax
-
-# %% ../nbs/10_embedding_analysis.ipynb #bf64804d
-@torch.inference_mode()
-def layer_vectors(
-    model:EmbeddingModel,   # with a tokenizer
-    texts:Sequence[str],    # n texts, cut to the context
-    batch_size:int=64,      # texts computed together
-)->dict:                    # 'tokens', 'block 1', ..., 'embedding' -> `(n,D)`, the last `(n,E)`
-    "The mean token vector of each text on its way through the model."
-    states, rows = {}, model.tokenizer.encode_ordinary(list(texts))
-    stations = {'tokens': model.token_embedding} | {f'block {i}': b for i, b in enumerate(model.blocks, 1)}
-    keep = lambda name: lambda module, inputs, output: states.__setitem__(name, output)
-    hooks = [m.register_forward_hook(keep(name)) for name, m in stations.items()]
-    parts = {name: [] for name in (*stations, 'embedding')}
-    try:
-        with evaluating(model):
-            for k in range(0, len(rows), batch_size):
-                ids, mask = (None if t is None else t.to(model.device) for t in pad_rows(rows[k:k + batch_size], model.config.context_window))
-                parts['embedding'].append(model.embed(ids, mask).float().cpu())
-                for name in stations: parts[name].append(masked_mean(states[name], mask).float().cpu())
-    finally:
-        for hook in hooks: hook.remove()
-    return {name: torch.cat(part).numpy() for name, part in parts.items()}
-
-# %% ../nbs/10_embedding_analysis.ipynb #7f2b831c
-def quality_by_length(
-    lengths,          # n numbers, for example words
-    scores,           # n numbers, for example from `reciprocal_ranks`
-    groups:int=4,     # of about equal size; texts of equal length stay together
-    seed:int=0,       # of the draws for the intervals
-)->list[dict]:        # shortest, longest, n, mean, low and high of each group; no interval (None) for a single text
-    "Is quality a matter of length?"
-    lengths, scores = np.asarray(lengths), np.asarray(scores, float)
-    if lengths.shape != scores.shape or not lengths.size: raise InputError(f'{len(lengths)} lengths for {len(scores)} scores')
-    group, out = np.searchsorted(np.quantile(lengths, np.arange(1, groups)/groups), lengths, side='left'), []
-    for g in np.unique(group):
-        mine, of = scores[group == g], lengths[group == g]
-        low, high = Bootstrap(seed=seed).interval(mine) if len(mine) > 1 else (None, None)
-        out.append(dict(shortest=int(of.min()), longest=int(of.max()), n=len(mine), mean=float(mine.mean()), low=low, high=high))
-    return out
-
-def plot_quality_by_length(
-    curves:dict,             # name -> groups from `quality_by_length`
-    quality:str='quality',   # label of the vertical axis
-    ax=None,                 # matplotlib Axes; a new figure by default
-):                           # the Axes
-    "Quality against length, with intervals."
-    if ax is None: ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(6, 3.5), layout='constrained')[1]
-    for j, ((name, of), color, style) in enumerate(zip(curves.items(), ('#0072B2', '#D55E00', '#009E73', '#E69F00', '#999999'), ('-o', '--s', ':^', '-.D', '-v'))):
-        mean = np.array([g['mean'] for g in of])
-        arms = [[0 if g['low'] is None else abs(g['mean'] - g[end]) for g in of] for end in ('low', 'high')]
-        ax.errorbar(np.arange(len(of)) + 0.06*j, mean, arms, fmt=style, color=color, capsize=3, label=name)
-    of = max(curves.values(), key=len)
-    same = lambda g: g['shortest'] == g['longest']
-    ax.set_xticks(range(len(of)), [(str(g['longest']) if same(g) else f"{g['shortest']} to {g['longest']}") + f"\n({g['n']})" for g in of])
-    ax.set(xlabel='words of the text (how many texts)', ylabel=quality, title='Is quality a matter of length?')
-    ax.legend(fontsize='small', loc='upper left', bbox_to_anchor=(1, 1))
     return ax
 
 # %% ../nbs/10_embedding_analysis.ipynb #96184493
 def verdicts(
     measures:dict,    # from `shape_measures`
-    random:dict,      # the same for random directions, as many and as wide
+    random:dict,      # the same for as many random directions of the same dimension
 )->list[str]:         # sentences, empty where nothing stands out
     "What the numbers warn of, in words."
     m, out = measures, []
-    if m['uniformity'] > -0.2: return [f"collapsed: uniformity is {m['uniformity']:.2f}, nearly all texts have the same vector"]
+    if m['uniformity'] > -0.2:
+        return [f"collapsed: uniformity is {m['uniformity']:.2f}, nearly all texts have the same vector"]
     if m['mean_cosine'] > 0.5:
-        out.append(f"a narrow cone: two texts have a mean cosine of {m['mean_cosine']:.2f}; subtracting the mean vector may help")
+        out.append(f"a narrow cone: two texts have a mean cosine of {m['mean_cosine']:.2f}; "
+                   'subtracting the mean vector may help')
     elif m['first_component_share'] > 0.5:
-        out.append(f"one axis holds {m['first_component_share']:.0%} of everything: see what it stands for (often length)")
+        out.append(f"one axis holds {m['first_component_share']:.0%} of everything: "
+                   'see what it stands for (often length)')
     if m['effective_rank'] < 0.1*random['effective_rank']:
-        out.append(f"{m['effective_rank']:.0f} directions are in use, random vectors would use {random['effective_rank']:.0f}: "
-                   'a smaller embedding_dim would do')
+        out.append(f"{m['effective_rank']:.0f} directions are in use, random vectors would use "
+                   f"{random['effective_rank']:.0f}: a smaller embedding_dim would do")
     if m['hubness'] is not None and m['hubness'] > max(3, 2*(random['hubness'] or 0)):
         out.append(f"hubs: skewness {m['hubness']:.1f}, a few texts turn up in every search")
     return out
 
-
 # %% ../nbs/10_embedding_analysis.ipynb #d916a9a3
 ABOUT = {  # measure: (formula, a case known by hand, source)
-    'alignment': ('mean of ‖x − x⁺‖² over partners = 2 − 2 cos', 'equal 0, right angles 2, opposite 4', 'Wang & Isola 2020'),
-    'uniformity': ('log of the mean of exp(−2‖x − y‖²) over pairs', 'all equal 0, all at right angles −4', 'Wang & Isola 2020'),
+    'alignment': ('mean of ‖x − x⁺‖² over positive pairs = 2 − 2 cos', 'equal 0, right angles 2, opposite 4',
+                  'Wang & Isola 2020'),
+    'uniformity': ('log of the mean of exp(−2‖x − y‖²) over pairs', 'all equal 0, all at right angles −4',
+                   'Wang & Isola 2020'),
     'mean_cosine': ('(‖Σx‖² − n)/(n(n − 1))', 'all equal 1, right angles 0, a simplex −1/(n − 1)', 'Ethayarajh 2019'),
-    'first_component_share': ('σ₁²/Σσ², σ the singular values of the vectors', 'on a line 1, d axes 1/d', 'Mu & Viswanath 2018'),
+    'first_component_share': ('σ₁²/Σσ², σ the singular values of the vectors', 'on a line 1, d axes 1/d',
+                              'Mu & Viswanath 2018'),
     'effective_rank': ('exp(−Σ p log p) with p = σ/Σσ', 'on a line 1, d axes d', 'Roy & Vetterli 2007'),
-    'hubness': ('skewness of N, how often a text is among the k nearest of others', 'everybody equally popular 0; four axes and their middle, k = 1: 4.8/2.4^1.5 = 1.29', 'Radovanović et al. 2010'),
-    'purity': ('share of the k nearest that have the same label', 'two far groups 1, the compass labelled in turn 0', 'Paulovich et al. 2008'),
-    'MRR@10': ('mean of 1/place of the partner, 0 beyond place 10', 'always first 1, always second 1/2', 'Voorhees 1999'),
+    'hubness': ('skewness of N, how often a text is among the k nearest of others',
+                'all equally popular 0; four axes and their middle, k = 1: 4.8/2.4^1.5 = 1.29',
+                'Radovanović et al. 2010'),
+    'purity': ('share of the k nearest that have the same label', 'two far groups 1, the compass labelled in turn 0',
+               'Paulovich et al. 2008'),
+    'MRR@10': ('mean of 1/place of the positive, 0 beyond place 10', 'always first 1, always second 1/2',
+               'Voorhees 1999'),
 }

@@ -9,9 +9,11 @@ __all__ = ['padding_mask', 'key_mask', 'attention_plain', 'fused_attention', 'Mu
 import math
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from torch import nn, Tensor
-from .commands import InputError, require
+from .commands import InputError
 from .linear import Linear
+from .plots import axes
 from .rope import RotaryEmbedding
 
 # %% ../nbs/03_attention_masking.ipynb #ad3792b4
@@ -32,7 +34,8 @@ def key_mask(
 )->Tensor:        # `(B,1,1,T)` bool, True = may be looked at, for all heads and queries
     "Which keys may be looked at: the real ones; all of them in a row that has none."
     if mask.dtype != torch.bool or mask.dim() != 2:
-        raise InputError(f'mask must be (B,T) bool with True = real token, got {mask.dtype} of shape {tuple(mask.shape)}')
+        raise InputError('mask must be (B,T) bool with True = real token, '
+                         f'got {mask.dtype} of shape {tuple(mask.shape)}')
     mask = mask | ~mask.any(dim=1, keepdim=True)  # (B,T); arithmetic, no `if`: it can be traced and exported
     return mask[:,None,None,:]
 
@@ -43,7 +46,7 @@ def attention_plain(
     v:Tensor,          # `(B,H,T,K)` values
     mask:Tensor=None,  # `(B,T)` bool, True = real token; None = no padding
 )->tuple:              # output `(B,H,T,K)` and weights `(B,H,T,T)`, whose rows sum to 1
-    "Attention with all its weights in view."
+    "Attention that also returns its weights."
     scores = torch.einsum('bhqc,bhkc->bhqk', q, k) / math.sqrt(q.shape[-1])
     if mask is not None: scores = scores.masked_fill(~key_mask(mask), -math.inf)
     weights = scores.softmax(dim=-1)
@@ -53,13 +56,14 @@ def attention_plain(
 def fused_attention(
     q:Tensor, k:Tensor, v:Tensor,  # `(B,H,T,K)` queries, keys, values
     mask:Tensor|None=None,         # `(B,1,1,T)` bool from `key_mask`, True = may be looked at; None = no padding
-    dropout:float=0.0,             # share of the attention weights dropped
+    dropout:float=0.0,             # fraction of the attention weights dropped
 )->Tensor:                         # `(B,H,T,K)` in the type of `q`
-    "PyTorch's fused attention; on a processor bf16 vectors are attended to in 32 bits, which is faster there."
+    "PyTorch's fused attention; on a CPU, bf16 vectors are computed in 32 bits, which is faster there."
     if q.dtype is not torch.bfloat16 or q.device.type != 'cpu':
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+    exact = [x.float() for x in (q, k, v)]
     with torch.autocast('cpu', enabled=False):  # autocast would turn them back
-        return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask, dropout_p=dropout).to(q.dtype)
+        return F.scaled_dot_product_attention(*exact, attn_mask=mask, dropout_p=dropout).to(q.dtype)
 
 # %% ../nbs/03_attention_masking.ipynb #0217ae87
 class MultiHeadAttention(nn.Module):
@@ -69,7 +73,7 @@ class MultiHeadAttention(nn.Module):
         n_heads:int,              # `H`
         max_positions:int,        # longest sequence
         rope_base:float=10000.0,  # base of the rotation frequencies
-        dropout:float=0.0,        # share of the attention weights dropped in training, in [0,1)
+        dropout:float=0.0,        # fraction of the attention weights dropped in training, in [0,1)
     ):
         super().__init__()
         if n_heads < 1: raise InputError(f'n_heads must be at least 1, got {n_heads}')
@@ -91,34 +95,38 @@ class MultiHeadAttention(nn.Module):
         y = fused_attention(q, k, v, None if mask is None else key_mask(mask), self.dropout if self.training else 0.0)
         return self.out(y.transpose(1, 2).flatten(2))  # (B,H,T,K) -> (B,T,H,K) -> (B,T,D)
 
-    def heads(self,
-        x:Tensor,  # `(B,T,D)` token vectors
-    )->tuple:      # q and k, turned by their positions, and v, each `(B,H,T,K)`
-        "Queries, keys and values of all heads from one product."
-        B, T, _ = x.shape
-        q, k, v = self.qkv(x).view(B, T, 3, self.n_heads, self.head_dim).permute(2, 0, 3, 1, 4)  # (3,B,H,T,K)
-        return *self.rope(q, k), v
+# %% ../nbs/03_attention_masking.ipynb #b0300001
+@patch
+def heads(self:MultiHeadAttention,
+    x:Tensor,  # `(B,T,D)` token vectors
+)->tuple:      # q and k, turned by their positions, and v, each `(B,H,T,K)`
+    "Queries, keys and values of all heads from one product."
+    B, T, _ = x.shape
+    q, k, v = self.qkv(x).view(B, T, 3, self.n_heads, self.head_dim).permute(2, 0, 3, 1, 4)  # (3,B,H,T,K)
+    return *self.rope(q, k), v
 
-    def weights(self,
-        x:Tensor,          # `(B,T,D)` token vectors
-        mask:Tensor=None,  # `(B,T)` bool, True = real token
-    )->Tensor:             # `(B,H,T,T)`, share that a query (row) gives to each key (column)
-        "The attention weights, for pictures; `forward` never forms them."
-        q, k, v = self.heads(x)
-        return attention_plain(q, k, v, mask)[1]
+# %% ../nbs/03_attention_masking.ipynb #b0300002
+@patch
+def weights(self:MultiHeadAttention,
+    x:Tensor,          # `(B,T,D)` token vectors
+    mask:Tensor=None,  # `(B,T)` bool, True = real token
+)->Tensor:             # `(B,H,T,T)`, weight that a query (row) gives to each key (column)
+    "The attention weights, for pictures; `forward` never forms them."
+    q, k, v = self.heads(x)
+    return attention_plain(q, k, v, mask)[1]
 
 # %% ../nbs/03_attention_masking.ipynb #d86dcde7
 def plot_weights(
     weights:Tensor,  # `(T,T)` attention weights of one head
-    words,           # T labels, words or pieces
+    words,           # T labels, words or subwords
     ax=None,         # matplotlib `Axes` to draw on
 ):                   # the `Axes`
     "Show who looks at whom."
     if weights.shape != (len(words), len(words)):
         raise InputError(f'weights of shape {tuple(weights.shape)} do not fit {len(words)} words')
-    if ax is None: _, ax = require('matplotlib.pyplot', 'viz').subplots(figsize=(5, 4.2), layout='constrained')
+    ax = axes(ax, figsize=(5, 4.2))
     image = ax.imshow(weights.detach().cpu().float(), cmap='Blues', vmin=0)
-    ax.figure.colorbar(image, ax=ax, label='share of attention')
+    ax.figure.colorbar(image, ax=ax, label='attention weight')
     ticks = range(len(words))
     ax.set(xticks=ticks, yticks=ticks, yticklabels=words, xlabel='looked at (key)', ylabel='looking (query)')
     ax.set_xticks(ticks, words, rotation=45, ha='right')

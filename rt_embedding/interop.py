@@ -11,8 +11,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
-from .commands import InputError, require
-from .encoder import EmbeddingModel, parameter_count
+from .commands import InputError, import_extra
+from .configuration import parameter_count
+from .encoder import EmbeddingModel
 
 # %% ../nbs/11d_interoperability.ipynb #a1f04c07
 @patch
@@ -67,7 +68,7 @@ class MTEBModel:
         model.tokenizer  # without one: an error that says so
         c = model.config
         self.model = model
-        self.mteb_model_meta = require('mteb.models', 'mteb').ModelMeta.create_empty(overwrites=dict(
+        self.mteb_model_meta = import_extra('mteb.models', 'mteb').ModelMeta.create_empty(overwrites=dict(
             name=name, revision=revision or 'unnamed', n_parameters=parameter_count(c), n_embedding_parameters=c.vocab_size*c.hidden_dim,
             max_tokens=c.context_window, embed_dim=c.embedding_dim, similarity_fn_name='cosine', framework=['PyTorch'], use_instructions=False) | facts)
 

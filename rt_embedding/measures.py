@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['MEASURES', 'BOOTSTRAP', 'pearson', 'average_ranks', 'spearman', 'ndcg_at_k', 'mrr_at_k', 'recall_at_k', 'top_k',
-           'rank', 'words', 'tfidf_similarity', 'bm25_index', 'bm25_scores', 'bm25_ranking', 'Bootstrap', 'student_t',
+           'rank', 'tfidf_similarity', 'bm25_index', 'bm25_scores', 'bm25_ranking', 'Bootstrap', 'student_t',
            'jackknife', 'markdown_table']
 
 # %% ../nbs/09_measures.ipynb #75a64e7e
-import math, re
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Sequence
 import numpy as np
-from .commands import InputError, require
+from .commands import InputError, import_extra
+from .text import words
 
 # %% ../nbs/09_measures.ipynb #7cd2c64c
 def _check_correlated(a, b):
@@ -162,13 +163,6 @@ def rank(
     if not found: return np.zeros((0, k), int), np.zeros((0, k))
     return tuple(np.concatenate(x) for x in zip(*found, strict=True))
 
-# %% ../nbs/09_measures.ipynb #c67e31bd
-def words(
-    text:str,    # any text
-)->list[str]:    # runs of letters, digits and _, in lower case
-    "What the word-counting baselines see of a text."
-    return re.findall(r'\w+', text.lower())
-
 # %% ../nbs/09_measures.ipynb #18010f71
 def tfidf_similarity(
     first:Sequence[str],   # n texts
@@ -189,7 +183,7 @@ def bm25_index(
     rows,     # lists of words, one per document
 ):            # a `bm25s.BM25`; it can be saved
     "Count the words of documents for BM25 (k1 1.5, b 0.75)."
-    index = require('bm25s', 'search').BM25()
+    index = import_extra('bm25s', 'search').BM25()
     index.index(rows if any(rows) else [['']]*len(rows), show_progress=False)  # bm25s refuses to index nothing
     return index
 
@@ -246,7 +240,7 @@ def student_t(
     dof:int,         # degrees of freedom
 )->float:            # half the width of the interval, in standard errors
     "Student's t: how many standard errors to go to each side."
-    return float(require('scipy.stats', 'viz').t.ppf((1 + coverage)/2, dof))
+    return float(import_extra('scipy.stats', 'viz').t.ppf((1 + coverage)/2, dof))
 
 # %% ../nbs/09_measures.ipynb #1b40cefb
 def jackknife(

@@ -34,6 +34,7 @@ def inline(
 
 _templates = Environment(loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined,
                          trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+_templates.policies['json.dumps_kwargs'] = dict(ensure_ascii=False, separators=(',', ':'))  # of `|tojson`: small files
 
 def render(
     name:str,   # of an HTML file in `rt_embedding/assets`
@@ -129,6 +130,10 @@ class PageServer(ThreadingHTTPServer):
         self.allow_reuse_address = True
         super(ThreadingHTTPServer, self).server_bind()  # HTTPServer's own would ask the network for our name
         self.server_name, self.server_port = self.server_address[:2]
+
+    def server_close(self):
+        self.lock.acquire(timeout=20)  # ends after the answer in progress, and no other begins
+        super().server_close()
 
     def handle_error(self, request, client_address): pass  # a browser that left in the middle of an answer
 

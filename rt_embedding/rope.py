@@ -7,6 +7,7 @@ __all__ = ['rope_frequencies', 'rope_tables', 'rotate', 'RotaryEmbedding']
 
 # %% ../nbs/02_rope.ipynb #0b0f932c
 import torch
+from fastcore.basics import patch
 from torch import nn, Tensor
 from .commands import InputError
 
@@ -28,7 +29,7 @@ def rope_tables(
     head_dim:int,         # `K`
     base:float=10000.0,   # as in `rope_frequencies`
 )->tuple:                 # cos and sin, each `(T,K)` float32; sin is negative in the first half of the columns
-    "What every column keeps of itself (cos) and takes from its partner (sin), at every position."
+    "Factors for each column and for its partner, `K/2` columns away, at every position."
     positions = torch.arange(n_positions, dtype=torch.float64, device='cpu')
     angles = torch.outer(positions, rope_frequencies(head_dim, base))   # (T,K/2)
     cos, sin = angles.cos().float(), angles.sin().float()               # rounded last: see "What could go wrong"
@@ -62,18 +63,9 @@ class RotaryEmbedding(nn.Module):
         q:Tensor,             # `(B,H,T,K)` queries, T at most max_positions
         k:Tensor,             # `(B,H,T,K)` keys
     )->tuple:                 # both turned; shapes and types stay
-        "Turn queries and keys alike; values are none of its business."
+        "Turn queries and keys alike; values stay as they are."
         cos, sin = self.tables(q.shape[-2])
         return rotate(q, cos, sin), rotate(k, cos, sin)
-
-    def tables(self,
-        n_positions:int,      # `T`, at most max_positions
-    )->tuple:                 # cos and sin, `(T,K)` float32, on the device of the model
-        "The first rows of both tables."
-        if n_positions > self.max_positions:
-            raise InputError(f'{n_positions} positions, but the model was built for {self.max_positions}: '
-                             'shorten the text or build the model with a larger context_window')
-        return self.cos[:n_positions], self.sin[:n_positions]
 
     def _fill(self, device):
         cos, sin = rope_tables(self.max_positions, self.head_dim, self.base)
@@ -85,3 +77,14 @@ class RotaryEmbedding(nn.Module):
         return self
 
     def extra_repr(self): return f'head_dim={self.head_dim}, max_positions={self.max_positions}, base={self.base:g}'
+
+# %% ../nbs/02_rope.ipynb #b0200001
+@patch
+def tables(self:RotaryEmbedding,
+    n_positions:int,      # `T`, at most max_positions
+)->tuple:                 # cos and sin, `(T,K)` float32, on the device of the model
+    "The first rows of both tables."
+    if n_positions > self.max_positions:
+        raise InputError(f'{n_positions} positions, but the model was built for {self.max_positions}: '
+                         'shorten the text or build the model with a larger context_window')
+    return self.cos[:n_positions], self.sin[:n_positions]

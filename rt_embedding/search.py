@@ -19,10 +19,11 @@ from fastcore.script import Param
 from filelock import FileLock, Timeout
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, atomic_folder, command, read_json, require
+from .commands import InputError, atomic_folder, command, read_json, import_extra
 from .encoder import EmbeddingModel
 from .saving import find_model
-from .measures import top_k, rank, words
+from .measures import top_k, rank
+from .text import words
 from .page import PageServer
 from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
 
@@ -151,7 +152,7 @@ def _lexical(self:SemanticIndex, queries, k):
     return top_k(np.array(found), min(k, len(self)))
 
 def _word_index(entries):
-    index, rows = require('bm25s', 'search').BM25(), [words(_words_of(entries[i])) for i in range(len(entries))]
+    index, rows = import_extra('bm25s', 'search').BM25(), [words(_words_of(entries[i])) for i in range(len(entries))]
     index.index(rows if any(rows) else [['']]*len(rows), show_progress=False)
     return index
 
@@ -242,7 +243,7 @@ def _load(cls, folder, model):
         raise InputError(f'{folder} was made by another model than the one given: build the index again')
     index = cls(vectors, entries, header['probe'], None if model is None else _encoder(model))
     if 'words/params.index.json' in header['files']:
-        try: index._words = require('bm25s', 'search').BM25.load(folder/'words', mmap=True, show_progress=False)
+        try: index._words = import_extra('bm25s', 'search').BM25.load(folder/'words', mmap=True, show_progress=False)
         except InputError: pass                                  # needed for hybrid search only, which says so
     if 'graph.usearch' in header['files']: index._graph, index._keys = _open_graph(folder)
     return index
@@ -271,7 +272,7 @@ _BEAM = 256  # candidates that a search keeps on its way; four times usearch's d
 
 def _grow_graph(index, old=None, rows=None, folder=None):
     "Give the index a graph: the old one, without what has gone and with what is new, or one made from nothing."
-    Index, n = require('usearch.index', 'search').Index, len(index)
+    Index, n = import_extra('usearch.index', 'search').Index, len(index)
     kept, first = (np.unique(rows[rows >= 0], return_index=True) if rows is not None else (np.zeros(0, int),)*2)
     if old is None or old._graph is None or len(kept) < n/2:
         graph, keys, new = Index(ndim=index.vectors.shape[1], metric='cos', dtype='i8'), np.arange(n), np.arange(n)
@@ -288,7 +289,7 @@ def _grow_graph(index, old=None, rows=None, folder=None):
 
 def _open_graph(folder):
     "The graph on disk, mapped; nothing where usearch is not installed, and the search is exact then."
-    try: graph = require('usearch.index', 'search').Index.restore(str(folder/'graph.usearch'), view=True)
+    try: graph = import_extra('usearch.index', 'search').Index.restore(str(folder/'graph.usearch'), view=True)
     except InputError: return None, None
     graph.expansion_search = _BEAM  # is not in the file
     return graph, np.load(folder/'keys.npy', allow_pickle=False)
@@ -378,7 +379,7 @@ def _update(folder, model, inputs, model_path):
     if len(index) > index.exact_up_to:
         try: _grow_graph(index, old if same else None, rows, folder)
         except InputError as e: logger.warning(f'{len(index):,} passages are searched one by one: {e}')
-    try: require('bm25s', 'search'); words = True
+    try: import_extra('bm25s', 'search'); words = True
     except InputError: words = False
     index.save(folder, dict(inputs=inputs, files=files, model=model_path or before['model']), words)
     return index, counts

@@ -7,33 +7,49 @@ __all__ = ['good_links', 'good_signature', 'ShowDocs']
 
 # %% ../nbs/17_site.ipynb #site-imports
 import ast, importlib, inspect, re
+from fastcore.basics import patch
 
 # %% ../nbs/17_site.ipynb #site-links
+_PRIVATE = re.compile(r'\[(`_\w+`)\]\([^)]*\)')
+_INNER = re.compile(  # a link to a name within the text of another link
+    r'(?<=\[)((?:[^\[\]]|\[[^\[\]]*\]\([^)\s]*\))*)'  # what stands before it in the outer link
+    r'\[(`[^`\n]+`)\]\([^)\s]*\)'                     # the inner link
+    r'([^\[\]]*\]\()')                                # what stands behind it
+
 def good_links(
     text:str,  # Markdown with the links that nbdev has added to names of code
-)->str:        # without those to private names, which have no place on any page, and those inside of other links
+)->str:        # without those to private names, which are on no page, and those inside of other links
     "Keep the links that lead somewhere."
-    text, before = re.sub(r'\[(`_\w+`)\]\([^)]*\)', r'\1', text), None
-    while text != before: before, text = text, re.sub(r'(?<=\[)((?:[^\[\]]|\[[^\[\]]*\]\([^)\s]*\))*)\[(`[^`\n]+`)\]\([^)\s]*\)([^\[\]]*\]\()', r'\1\2\3', text)
+    text, before = _PRIVATE.sub(r'\1', text), None
+    while text != before: before, text = text, _INNER.sub(r'\1\2\3', text)
     return text
 
 # %% ../nbs/17_site.ipynb #site-stars
+_STAR = re.compile(r'\b(\w+):(VAR_POSITIONAL|VAR_KEYWORD)\b(,?)((?=[ \t]*$))?', re.M)
+_FLAG = re.compile(r"\b(\w+):(\w+) <([^\n]*?)>(=(?:'[^'\n]*'|\w+))?(, |,$)?", re.M)  # name:type <explanation>=default,
+
+def _star(found, source):
+    "`*names` or `**names`, with its comment in the source if it stands at the end of a line."
+    name = dict(VAR_POSITIONAL='*', VAR_KEYWORD='**')[found[2]] + found[1]
+    comment = found[4] is not None and re.search(rf'(?<!\*){re.escape(name)}\b,?[ \t]*#[ \t]*(.+)', source)
+    return name + found[3] + (f' # {comment[1].rstrip()}' if comment else '')
+
+# %% ../nbs/17_site.ipynb #13b60e52
+def _flag(found, source):
+    "A flag with its explanation as a comment; `|list` where it takes several values."
+    name, kind, explanation, default, end = found.groups(default='')
+    many = re.search(rf"\b{name}:Param\(.*nargs='[+*]'", source)
+    return f"{name}:{kind}{'|list'*bool(many)}{default}{end.rstrip()} # {explanation}" + '\n    '*(end == ', ')
+
+# %% ../nbs/17_site.ipynb #d27ba005
 def good_signature(
     text:str,    # Markdown of a reference, as nbdev writes it
     source:str,  # of the function or class
 )->str:          # with `*names` and `**names` as in the source, and their comments
-    "Say `**options`, not `options:VAR_KEYWORD`, and nothing of the types of None and of functions."
-    def star(found):
-        name = dict(VAR_POSITIONAL='*', VAR_KEYWORD='**')[found[2]] + found[1]
-        said = found[4] is not None and re.search(rf'(?<!\*){re.escape(name)}\b,?[ \t]*#[ \t]*(.+)', source)
-        return name + found[3] + (f' # {said[1].rstrip()}' if said else '')
-    def flag(found):
-        name, kind, said, default, end = found.groups(default='')
-        several = re.search(rf"\b{name}:Param\(.*nargs='[+*]'", source)
-        return f"{name}:{kind}{'|list'*bool(several)}{default}{end.rstrip()} # {said}" + '\n    '*(end == ', ')
+    "Write `**options` instead of `options:VAR_KEYWORD`, and leave out the types of None and of functions."
     text = re.sub(r':(NoneType|builtin_function_or_method|function)=', '=', text)
-    text = re.sub(r"\b(\w+):(\w+) <([^\n]*?)>(=(?:'[^'\n]*'|\w+))?(, |,$)?", flag, text, flags=re.M)
-    return re.sub(r'\b(\w+):(VAR_POSITIONAL|VAR_KEYWORD)\b(,?)((?=[ \t]*$))?', star, text, flags=re.M)
+    text = _FLAG.sub(lambda found: _flag(found, source), text)
+    return _STAR.sub(lambda found: _star(found, source), text)
 
 # %% ../nbs/17_site.ipynb #site-showdocs
 class ShowDocs:
@@ -41,8 +57,9 @@ class ShowDocs:
     def __init__(self,
         nb,  # a notebook in the hands of nbdev
     ):
-        self.nb, self.names = nb, {}
-        self.module = next((c.directives_['default_exp'][0] for c in nb.cells if 'default_exp' in getattr(c, 'directives_', {})), None)
+        self.nb, self.names, self.module = nb, {}, None
+        for cell in reversed(nb.cells):
+            if 'default_exp' in getattr(cell, 'directives_', {}): self.module = cell.directives_['default_exp'][0]
 
     def begin(self):
         "Import the module of the chapter."
@@ -58,15 +75,21 @@ class ShowDocs:
         if cell.cell_type == 'markdown': cell.source = good_links(cell.source)
         for data in [o['data'] for o in cell.get('outputs', []) if 'text/markdown' in o.get('data', {})]:
             data['text/markdown'] = good_links(''.join(data['text/markdown'])).splitlines(True)
-        if cell.cell_type != 'code' or not self.names or not re.search(r'^show_doc\(', cell.source, re.M): return
-        from nbdev.doclinks import NbdevLookup
-        text = '\n\n'.join(self._reference(e.value) for e in ast.parse(cell.source).body)
-        cell.outputs = [dict(output_type='execute_result', execution_count=None, metadata={},
-                             data={'text/markdown': good_links(NbdevLookup().linkify(text)).splitlines(True)})]
+        if cell.cell_type == 'code' and self.names and re.search(r'^show_doc\(', cell.source, re.M): self._fill(cell)
 
-    def _reference(self, call):
-        "What `show_doc` says, with the line of the source that it does not find for an imported object."
-        text, what = (eval(ast.unparse(e), self.names) for e in (call, call.args[0]))
-        try: lines, line = inspect.getsourcelines(inspect.unwrap(getattr(what, 'fget', what)))
-        except (TypeError, OSError): lines, line = [], 1
-        return good_signature(text._repr_markdown_(), ''.join(lines)).replace('#LNone', f'#L{line}')
+# %% ../nbs/17_site.ipynb #82aa8d1c
+@patch
+def _fill(self:ShowDocs, cell):
+    "Write the references that a `show_doc` cell asks for."
+    from nbdev.doclinks import NbdevLookup
+    text = '\n\n'.join(self._reference(e.value) for e in ast.parse(cell.source).body)
+    shown = {'text/markdown': good_links(NbdevLookup().linkify(text)).splitlines(True)}
+    cell.outputs = [dict(output_type='execute_result', execution_count=None, metadata={}, data=shown)]
+
+@patch
+def _reference(self:ShowDocs, call):
+    "What `show_doc` says, with the line of the source that it does not find for an imported object."
+    text, what = (eval(ast.unparse(e), self.names) for e in (call, call.args[0]))
+    try: lines, line = inspect.getsourcelines(inspect.unwrap(getattr(what, 'fget', what)))
+    except (TypeError, OSError): lines, line = [], 1
+    return good_signature(text._repr_markdown_(), ''.join(lines)).replace('#LNone', f'#L{line}')

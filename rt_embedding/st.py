@@ -11,14 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 import torch.nn.functional as F
-from .commands import InputError, atomic_folder, require
+from .commands import InputError, atomic_folder, import_extra
 from .encoder import EmbeddingModel
 from .encoding import pad_rows
-from .tokenizer import MASK_ID, SentencePieceTokenizer
+from .tokenizer import SentencePieceTokenizer
+from .vocabulary import MASK_ID
 
 # %% ../nbs/11c_sentence_transformers.ipynb #2d87f08e
-InputModule = require('sentence_transformers.base.modules', 'st').InputModule
-SentenceTransformer = require('sentence_transformers', 'st').SentenceTransformer
+InputModule = import_extra('sentence_transformers.base.modules', 'st').InputModule
+SentenceTransformer = import_extra('sentence_transformers', 'st').SentenceTransformer
 
 # %% ../nbs/11c_sentence_transformers.ipynb #8907d450
 class RTModule(InputModule):
@@ -104,7 +105,7 @@ def to_sentence_transformers(
 # %% ../nbs/11c_sentence_transformers.ipynb #785d7289
 def _eurobert(model):
     "The blocks as a `EuroBertModel`; sums in float64, so that rounding happens once."
-    t, c = require('transformers', 'st'), model.config
+    t, c = import_extra('transformers', 'st'), model.config
     body = t.EuroBertModel(t.EuroBertConfig(
         vocab_size=c.vocab_size, hidden_size=c.hidden_dim, intermediate_size=c.feedforward_dim, num_hidden_layers=c.n_layers,
         num_attention_heads=c.n_heads, num_key_value_heads=c.n_heads, hidden_act='gelu', max_position_embeddings=c.context_window,
@@ -132,8 +133,8 @@ SPECIAL_NAMES = ('[P AD]', '[U NK]', '[B OS]', '[E OS]', '[M ASK]')  # no normal
 
 def _fast_tokenizer(tokenizer, context_window):
     "The tokenizer as `transformers` keeps it."
-    require('google.protobuf', 'st')
-    t, convert = require('transformers', 'st'), require('transformers.convert_slow_tokenizer', 'st')
+    import_extra('google.protobuf', 'st')
+    t, convert = import_extra('transformers', 'st'), import_extra('transformers.convert_slow_tokenizer', 'st')
     from sentencepiece.sentencepiece_model_pb2 import ModelProto
     from tokenizers.normalizers import NFC, Sequence
     from tokenizers.processors import TemplateProcessing
@@ -157,7 +158,7 @@ def export_stock(
     folder, c, w = Path(folder), model.config, model.projection.weight.detach().cpu()
     if folder.exists() and not (folder/'sentence_bert_config.json').is_file() and any(folder.iterdir()):
         raise InputError(f'{folder} holds something else than such an export: choose another folder')
-    parts, base = require('sentence_transformers.sentence_transformer.modules', 'st'), require('sentence_transformers.base.modules', 'st')
+    parts, base = import_extra('sentence_transformers.sentence_transformer.modules', 'st'), import_extra('sentence_transformers.base.modules', 'st')
     with tempfile.TemporaryDirectory() as tmp:
         _eurobert(model).save_pretrained(tmp)
         _fast_tokenizer(model.tokenizer, c.context_window).save_pretrained(tmp)

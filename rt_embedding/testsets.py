@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['read_rows', 'STSData', 'read_sts', 'RetrievalData', 'read_retrieval', 'pairs_data', 'LabelledData', 'read_labelled',
-           'adjacent_sentences_task', 'noise_task', 'titled_passages', 'own_text_tasks', 'as_list', 'collect_tasks']
+           'adjacent_sentences_task', 'noise_task', 'titled_passages', 'own_text_tasks', 'collect_tasks']
 
 # %% ../nbs/09a_test_sets.ipynb #c8507f2c
 import math, re
@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Sequence
 import numpy as np
 from fastcore.basics import patch
-from .commands import InputError
-from .measures import words
+from .commands import InputError, as_list
 from .pairfiles import read_pairs
-from .pairs import numbered_lines
-from .text import expand_paths, read_sentences, split_sentences
+from .text import expand_paths, numbered_lines, read_sentences, split_sentences, words
 
 # %% ../nbs/09a_test_sets.ipynb #8b871188
 def read_rows(
@@ -256,8 +254,6 @@ def own_text_tasks(
     return [pairs_data(pairs, name) for name, pairs in made.items()]
 
 # %% ../nbs/09a_test_sets.ipynb #119e620d
-def as_list(x): return [x] if isinstance(x, (str, Path)) else list(x)
-
 def _number_names(tasks):
     "Tests whose names differ: where a name occurs twice, it gets a number."
     total, seen = Counter(t.name for t in tasks), Counter()
@@ -276,12 +272,11 @@ def collect_tasks(
     seed:int=0,          # of the samples
 )->list:                 # STSData, RetrievalData, LabelledData
     "The test sets that were asked for."
-    def each(paths): return as_list(paths or [])
-    tasks = [read_sts(p) for p in each(sts)] + [read_retrieval(p) for p in each(retrieval)]
-    for p in each(pairs):
+    tasks = [read_sts(p) for p in as_list(sts)] + [read_retrieval(p) for p in as_list(retrieval)]
+    for p in as_list(pairs):
         both = [pair[:2] for pair in read_pairs(p)]  # a hard negative is of no use here
         tasks.append(pairs_data(_draw(both, max_pairs, seed), Path(p).stem))
-    tasks += [read_labelled(p) for p in each(labelled)]
+    tasks += [read_labelled(p) for p in as_list(labelled)]
     if corpus: tasks += own_text_tasks(corpus, max_pairs, seed)
     if not tasks:
         raise InputError('nothing to evaluate: give --sts, --retrieval, --pairs, --labelled, '

@@ -8,7 +8,7 @@ __all__ = ['TensorBoard', 'tracker']
 # %% ../nbs/06h_tracking.ipynb #ce561e0d
 import math
 from pathlib import Path
-from .commands import require
+from .commands import import_extra
 
 # %% ../nbs/06h_tracking.ipynb #428051bd
 class TensorBoard:
@@ -16,7 +16,7 @@ class TensorBoard:
     def __init__(self,
         folder,  # where the events go; files of earlier parts of the same run may be there
     ):
-        require('tensorboard', 'tb')  # say so now, not after the first hundred steps
+        import_extra('tensorboard', 'tb')  # say so now, not after the first hundred steps
         self.folder, self._writer = Path(folder), None
 
     def __call__(self,
@@ -24,20 +24,26 @@ class TensorBoard:
         record:dict,  # with `step`
     ):
         "Write every number of the record as `event/name`."
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter
-            self._writer = SummaryWriter(str(self.folder), purge_step=record['step'])  # what a killed run wrote beyond its checkpoint is void
+        step = record['step']
+        if self._writer is None: self._writer = self._open(step)
         for name, value in record.items():
-            if name != 'step' and isinstance(value, (int, float)) and math.isfinite(value): self._writer.add_scalar(f'{event}/{name}', value, record['step'])
+            if name != 'step' and isinstance(value, (int, float)) and math.isfinite(value):
+                self._writer.add_scalar(f'{event}/{name}', value, step)
         self._writer.flush()
+
+    def _open(self, step):
+        from torch.utils.tensorboard import SummaryWriter
+        return SummaryWriter(str(self.folder), purge_step=step)  # what a killed run wrote beyond its checkpoint is void
 
     def close(self):
         "Close the file; a second call does nothing."
         if self._writer is not None: self._writer.close()
         self._writer = None
 
-    def __del__(self): self.close() if hasattr(self, '_writer') else None
+    def __del__(self):
+        if hasattr(self, '_writer'): self.close()
 
+# %% ../nbs/06h_tracking.ipynb #da2fc058
 def tracker(
     output_dir,             # the run folder
     tensorboard:bool=False, # write events to `<output_dir>/tensorboard`

@@ -15,14 +15,16 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def tokenizer(corpus):
-    code, _, err = run('rt_train_tokenizer', '--input', corpus, '--output', corpus.parent/'tokenizer', '--vocab_size', 200)
+    flags = '--input', corpus, '--output', corpus.parent/'tokenizer', '--vocab_size', 200
+    code, _, err = run('rt_train_tokenizer', *flags)
     assert code == 0, err
     return corpus.parent/'tokenizer.model'
 
 
 CHROMIUM = [  # alone on this machine: no updates, no names that are looked up
-    '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost']
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost']
 
 
 @pytest.fixture(scope='module')
@@ -39,14 +41,16 @@ def chromium():
 
 @pytest.fixture
 def open_tab(chromium):
-    """Open tabs, `open_tab(color_scheme='dark', ...)` as in Playwright's `new_context`. Each remembers what it asked for in `tab.requested`,
-    and exceptions, blocked scripts and failed requests in `tab.errors`; `tab.until(code)` waits for something true."""
+    """Open tabs, `open_tab(color_scheme='dark', ...)` as in Playwright's `new_context`. Each remembers what it asked
+    for in `tab.requested`, and exceptions, blocked scripts and failed requests in `tab.errors`;
+    `tab.until(code)` waits for something true."""
     contexts = []
     def open_tab(**options):
         contexts.append(chromium.new_context(**options))
         tab = contexts[-1].new_page()
         tab.errors, tab.requested = [], []
-        tab.until = lambda code, *arg: wait_until(lambda: tab.evaluate(code, *arg), seconds=30)  # wait_for_function needs 'unsafe-eval'
+        # Playwright's wait_for_function needs 'unsafe-eval', which our policies forbid
+        tab.until = lambda code, *arg: wait_until(lambda: tab.evaluate(code, *arg), seconds=30)
         def told(message):
             if message.type == 'error' and 'favicon' not in message.location['url']: tab.errors.append(message.text)
         tab.on('console', told)

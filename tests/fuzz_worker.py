@@ -23,7 +23,8 @@ from rt_embedding.pairfiles import read_pairs as read_evaluation_pairs
 from rt_embedding.testsets import read_labelled, read_retrieval, read_sts
 from rt_embedding.logging import read_metrics
 from rt_embedding.pairfiles import load_pairs
-from rt_embedding.training import _check_same_run, _check_state, newest_checkpoint, read_optimizer, save_checkpoint
+from rt_embedding.checkpoints import check_state, newest_checkpoint, read_optimizer, save_checkpoint
+from rt_embedding.runs import same_settings
 
 SECONDS = 10  # a case that takes longer hangs
 HARD = ['the cat', '', 'ÄÖ １２３ ﷺ', 'a\u0301\u0327\x00b', '日本 🎉 <pad> [MASK]', 'x'*3000, '\udc80 lone', '\u202e back']
@@ -178,7 +179,7 @@ class Checkpoint(Reader):
         (folder/'checksums.json').write_text(json.dumps(sums))
     def read(self, folder):
         found, state = newest_checkpoint(folder, lambda line: None)
-        _check_state(state, dict(step=0, tokens=0, loss_sum=0., best_loss=None, last={}), 10, found)
+        check_state(state, dict(step=0, tokens=0, loss_sum=0., best_loss=None, last={}), 10, found)
         model = EmbeddingModel.from_pretrained(found)
         optimizer = torch.optim.AdamW(model.parameters())
         optimizer.load_state_dict(read_optimizer(found, optimizer))
@@ -202,7 +203,7 @@ class Run(Reader):
         (folder/'config.json').write_text(json.dumps(dict(objective='mlm', model=dict(hidden_dim=16), training=dict(learning_rate=1e-3, seed=1), data=dict(n=3))))
         (folder/'metrics.jsonl').write_text(''.join(json.dumps(dict(event='train', step=i, loss_nats=1/(i + 1))) + '\n' for i in range(9)))
     def read(self, folder):
-        _check_same_run(folder/'config.json', dict(objective='mlm', model=dict(hidden_dim=16), training=dict(learning_rate=1e-3, seed=1), data=dict(n=3)))
+        same_settings(folder/'config.json', dict(objective='mlm', model=dict(hidden_dim=16), training=dict(learning_rate=1e-3, seed=1), data=dict(n=3)))
         if (folder/'metrics.jsonl').is_file(): read_metrics(folder/'metrics.jsonl')
 
 

@@ -108,7 +108,7 @@ def paraphrases(n, seed=0):
 
 def write_toy_files(folder, n_pairs=900, n_more=100):
     "text.txt, pairs.tsv, more.tsv and the similarity test judged.tsv, which shares its last pair with the training pairs."
-    from rt_embedding.pairs import toy_paraphrases
+    from rt_embedding.testing import toy_paraphrases
     made = toy_paraphrases()
     lines = lambda pairs: ''.join(f'{a}\t{b}\n' for a, b in pairs)
     n = n_pairs + n_more

@@ -12,7 +12,7 @@ import time
 
 import torch
 import torch._dynamo  # for all children
-from rt_embedding import contrastive, encoder, logging, mlm, training
+from rt_embedding import checkpoints, contrastive_training, encoder, logging, mlm, saving, training
 
 
 def die(): os.kill(os.getpid(), signal.SIGKILL)
@@ -62,10 +62,10 @@ FAULTS = {  # place -> how often a run of either task comes there, at least, and
     'best or last, after': (4, lambda o, n: at(encoder.EmbeddingModel, 'save_pretrained', n, 'after')),
     'log, half a line': (22, lambda o, n: at(LOG, '_record', n, half_a_line)),
     'log, after a line': (22, lambda o, n: at(LOG, '_record', n, 'after')),
-    'weights half written': (10, lambda o, n: at(encoder, 'save_file', n, half_written)),
+    'weights half written': (10, lambda o, n: at(saving, 'save_file', n, half_written)),
     'checkpoint, before': (6, lambda o, n: at(training, 'save_checkpoint', n, 'before')),
-    'checkpoint, optimiser half written': (6, lambda o, n: at(training, '_torch_save', n, half_written)),
-    'checkpoint, before a checksum': (36, lambda o, n: at(training, 'sha256_file', n, 'before')),
+    'checkpoint, optimiser half written': (6, lambda o, n: at(checkpoints, 'torch_save', n, half_written)),
+    'checkpoint, before a checksum': (36, lambda o, n: at(checkpoints, 'sha256_file', n, 'before')),
     'checkpoint, after': (6, lambda o, n: at(training, 'save_checkpoint', n, 'after')),
     'folder renamed, before': (10, lambda o, n: at(os, 'rename', n, 'before')),
     'folder renamed, after': (10, lambda o, n: at(os, 'rename', n, 'after')),
@@ -77,12 +77,12 @@ FAULTS = {  # place -> how often a run of either task comes there, at least, and
 
 SIZES = dict(preset='tiny', hidden_dim=32, n_layers=1, n_heads=2, embedding_dim=16, context_window=16, dropout=0.1, device='cpu')
 TIMES = dict(max_steps=24, save_every=4, eval_every=6, log_every=2)
-OBJECTIVES = dict(mlm=mlm.MLMObjective, contrastive=contrastive.ContrastiveObjective)
+OBJECTIVES = dict(mlm=mlm.MLMObjective, contrastive=contrastive_training.ContrastiveObjective)
 
 
 def train(task, folder, tokenizer, corpus, pairs):
     if task == 'mlm': mlm.train_mlm(tokenizer, [corpus], folder, batch_size=16, **TIMES, **SIZES)
-    else: contrastive.train_contrastive([pairs], tokenizer=tokenizer, output_dir=folder, batch_size=16, chunk_size=8, **TIMES, **SIZES)
+    else: contrastive_training.train_contrastive([pairs], tokenizer=tokenizer, output_dir=folder, batch_size=16, chunk_size=8, **TIMES, **SIZES)
 
 
 def child(job, files):

@@ -50,7 +50,7 @@ def report_of(folder, n=1, opened=1):
 def test_report_of_a_text_equals_the_vectors_of_rt_embed(model, corpus, tmp_path):
     lines = sentences(60, seed=5) + ['Escaped <b> & "quoted" words stand here as text.']
     (tmp_path/'text.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    code, out, err = run('rt_analyse', '--model', model, '--input', tmp_path/'text.txt', '--output_dir', tmp_path/'report', '--texts', lines[-1])
+    code, out, err = run('rt_analyse', '--model', model, '--input', tmp_path/'text.txt', '--output', tmp_path/'report', '--sentences', lines[-1])
     assert code == 0 and 'analysis.html' in out, err
     report = report_of(tmp_path/'report')
     assert report['n_texts'] == 61 and set(report['tasks']) == {'sentence with noise', 'adjacent sentences'}
@@ -89,7 +89,7 @@ def hostile(model, other, tmp_path_factory):
     (folder/'five.txt').write_text('\n'.join(HOSTILE*2), encoding='utf-8')
     (folder/'report').mkdir()
     (folder/'report'/'.DS_Store').write_text('as Finder leaves it')  # neither an obstacle nor ours to remove
-    code, _, err = run('rt_analyse', '--model', model, '--compare', other, '--input', folder/'five.txt', '--output_dir', folder/'report', '--texts', HOSTILE[0], HOSTILE[3])
+    code, _, err = run('rt_analyse', '--model', model, '--compare', other, '--input', folder/'five.txt', '--output', folder/'report', '--sentences', HOSTILE[0], HOSTILE[3])
     assert code == 0, err
     return folder/'report'
 
@@ -98,7 +98,7 @@ def test_five_texts_and_two_models_of_other_widths_and_tokenizers(hostile):
     report = report_of(hostile, 2, 2)
     assert (hostile/'.DS_Store').exists()
     assert report['n_texts'] == 5 and report['chosen'] == [HOSTILE[0], HOSTILE[3]]
-    assert [r['width'] for r in report['models'].values()] == [16, 24]
+    assert [r['embedding_dim'] for r in report['models'].values()] == [16, 24]
     compared = report['comparisons']['other minus run']
     for name, d in compared['differences'].items():
         a, b = (r['measures'][name] for r in report['models'].values())
@@ -119,14 +119,16 @@ def test_the_page_in_a_browser(open_tab, hostile, device):
     tab.goto((hostile/'analysis.html').as_uri())
     tab.wait_for_selector('body[data-ready=yes]')
     assert tab.evaluate('window.ran') is None and not tab.errors, tab.errors
-    assert all(url.startswith(('file:', 'data:')) for url in tab.requested), tab.requested       # nothing comes from outside
-    assert tab.evaluate('document.documentElement.scrollWidth <= innerWidth')                    # nothing to push sideways
+    assert all(url.startswith(('file:', 'data:')) for url in tab.requested), tab.requested  # nothing comes from outside
+    assert tab.evaluate('document.documentElement.scrollWidth <= innerWidth')  # nothing to push sideways
     assert tab.evaluate('[...document.images].every(i => i.naturalWidth > 100 && i.alt.length > 20)')
     ink = tab.evaluate('getComputedStyle(document.body).color.match(/\\d+/g).map(Number)')
     assert max(ink) < 80 if device == 'desktop' else min(ink) > 180
-    assert tab.evaluate('data.texts.length') == 5 and tab.locator('#method option').all_inner_texts() == ['PCA', 't-SNE']
-    tab.evaluate('document.body.append(Object.assign(document.createElement("script"), {textContent: "window.ran = 1"}))')
-    assert tab.evaluate('window.ran') is None                                                    # the policy stops what is not ours
+    assert tab.evaluate('data.texts.length') == 5
+    assert tab.locator('#method option').all_inner_texts() == ['PCA', 't-SNE']
+    script = 'Object.assign(document.createElement("script"), {textContent: "window.ran = 1"})'
+    tab.evaluate(f'document.body.append({script})')
+    assert tab.evaluate('window.ran') is None  # the policy stops what is not ours
     tab.focus('#find')
     tab.keyboard.type('FOURTH')
     tab.until('$("found").children.length == 1')
@@ -144,7 +146,8 @@ def test_the_page_in_a_browser(open_tab, hostile, device):
     else:
         tab.mouse.move(x, y)
         tab.until('!maps[1].chart.tip.hidden')
-        assert tab.locator('.tip').nth(1).inner_text().startswith(tab.evaluate('data.texts[0]'))  # pointing names what stands there
+        # pointing names what stands there
+        assert tab.locator('.tip').nth(1).inner_text().startswith(tab.evaluate('data.texts[0]'))
         tab.mouse.click(x, y)
     tab.until('picked == 0')
     assert tab.evaluate('data.texts[data.models[0].near[0][0][0]]') in tab.locator('.near button').first.inner_text()
@@ -159,7 +162,7 @@ def test_the_page_in_a_browser(open_tab, hostile, device):
 @pytest.mark.slow
 def test_twenty_thousand_texts(model, tmp_path):
     (tmp_path/'many.txt').write_text('\n'.join(sentences(25_000)) + '\n', encoding='utf-8')
-    code, _, err = run('rt_analyse', '--model', model, '--input', tmp_path/'many.txt', '--output_dir', tmp_path/'report', '--limit', 20_000)
+    code, _, err = run('rt_analyse', '--model', model, '--input', tmp_path/'many.txt', '--output', tmp_path/'report', '--max_texts', 20_000)
     assert code == 0, err
     report = report_of(tmp_path/'report')
     assert report['n_texts'] == 20_000 and max(report['tasks'].values()) <= 5000
@@ -167,7 +170,7 @@ def test_twenty_thousand_texts(model, tmp_path):
 
 
 def test_pairs_two_models_and_before_training(model, tmp_path):
-    flags = ['--input', model.parent/'pairs.tsv', '--output_dir', tmp_path/'report', '--limit', 60]
+    flags = ['--input', model.parent/'pairs.tsv', '--output', tmp_path/'report', '--max_texts', 60]
     code, _, err = run('rt_analyse', '--model', model, model/'best', '--untrained', *flags)
     assert code == 0, err
     report = report_of(tmp_path/'report', 3, 2)
@@ -186,7 +189,7 @@ def test_pairs_two_models_and_before_training(model, tmp_path):
 
 
 def test_bad_input_is_one_line_and_writes_nothing(model, tmp_path):
-    "A few of them as a user meets them; chapter 10e goes through all."
+    "A few of them as a user meets them; test_cells_report.py goes through all."
     (tmp_path/'few.txt').write_text('only one short sentence here\n'*30)
     (tmp_path/'latin.txt').write_bytes('four words are gut\nfünf wörter sind schön hier\n'.encode('latin-1'))
     (tmp_path/'mine').mkdir()
@@ -194,8 +197,8 @@ def test_bad_input_is_one_line_and_writes_nothing(model, tmp_path):
     pairs, out = model.parent/'pairs.tsv', tmp_path/'out'
     for flags, contains in (
             (['--input', tmp_path/'few.txt'], ['few.txt', '5 are needed']), (['--input', tmp_path/'latin.txt'], ['latin.txt', '2']),
-            (['--compare', tmp_path/'nowhere'], 'nowhere'), (['--texts', ' '], 'texts'), (['--output_dir', tmp_path/'mine'], 'notes.txt')):
-        refused(run('rt_analyse', *['--model', model, '--input', pairs, '--output_dir', out, *flags]), *contains)
+            (['--compare', tmp_path/'nowhere'], 'nowhere'), (['--sentences', ' '], 'sentences'), (['--output', tmp_path/'mine'], 'notes.txt')):
+        refused(run('rt_analyse', *['--model', model, '--input', pairs, '--output', out, *flags]), *contains)
     assert not out.exists() and [p.name for p in (tmp_path/'mine').iterdir()] == ['notes.txt']
 
 
@@ -205,10 +208,10 @@ def test_a_model_of_nan_is_refused(model, tmp_path):
     shutil.copytree(model/'last', tmp_path/'sick')
     weights = load_file(tmp_path/'sick'/'model.safetensors')
     save_file({k: v*float('nan') for k, v in weights.items()}, tmp_path/'sick'/'model.safetensors', metadata={'format': 'pt'})
-    refused(run('rt_analyse', '--model', tmp_path/'sick', '--input', model.parent/'pairs.tsv', '--output_dir', tmp_path/'out'), 'NaN')
+    refused(run('rt_analyse', '--model', tmp_path/'sick', '--input', model.parent/'pairs.tsv', '--output', tmp_path/'out'), 'NaN')
     assert not (tmp_path/'out').exists()
 
 
 def test_help_explains_every_flag():
     code, out, err = run('rt_analyse', '--help')
-    assert code == 0 and all(f in out for f in ('--model', '--input', '--output_dir', '--untrained', '--compare', '--texts', '--limit', '--seed')) and 'None' not in out, err
+    assert code == 0 and all(f in out for f in ('--model', '--input', '--output', '--untrained', '--compare', '--sentences', '--max_texts', '--seed')) and 'None' not in out, err

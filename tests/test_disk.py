@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from rt_embedding.training import checkpoints, newest_checkpoint, verify_checkpoint
+from rt_embedding.checkpoints import checkpoints, newest_checkpoint, verify_checkpoint
 
 from helpers import ENV, SMALL, ended, refused, run, start, wait_for_steps
 
@@ -18,7 +18,7 @@ LIMITED = """
 import resource, sys, torch
 from pathlib import Path
 from rt_embedding import EmbeddingModel, SentencePieceTokenizer
-from rt_embedding.training import checkpoints, save_checkpoint, verify_checkpoint
+from rt_embedding.checkpoints import checkpoints, save_checkpoint, verify_checkpoint
 run = Path(sys.argv[2])
 tokenizer = SentencePieceTokenizer(sys.argv[1])
 model = EmbeddingModel(len(tokenizer), embedding_dim=128, hidden_dim=128, n_layers=1, n_heads=2, tokenizer=tokenizer)

@@ -116,7 +116,7 @@ def test_without_a_launcher_the_survivor_ends_too(tokenizer, corpus, tmp_path):
         for p in ranks: p.kill()
 
 
-PAIRS = ['--batch_size', 17, '--chunk_size', 6, '--matryoshka', '8', '--max_steps', 12, '--save_every', 4, '--eval_every', 6, '--log_every', 1, '--candidates', 8,
+PAIRS = ['--batch_size', 17, '--chunk_size', 6, '--matryoshka_dims', '8', '--max_steps', 12, '--save_every', 4, '--eval_every', 6, '--log_every', 1, '--validation_candidates', 8,
          '--gradient_accumulation_steps', 2, '--epochs', 9, *SMALL]
 
 

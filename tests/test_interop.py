@@ -68,7 +68,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_vectors(model, texts, tmp_path,
 
 def test_commands_take_a_model_from_the_hub(model, texts, tmp_path, monkeypatch):
     pytest.importorskip('huggingface_hub')
-    from rt_embedding.hub import practice_hub
+    from rt_embedding.testing import practice_hub
     for name, value in dict(HF_HOME=tmp_path/'cache', HF_HUB_DISABLE_PROGRESS_BARS='1', NO_PROXY='127.0.0.1').items(): monkeypatch.setenv(name, str(value))
     monkeypatch.chdir(tmp_path)
     with practice_hub() as hub:

@@ -16,7 +16,7 @@ def files(tmp_path): return write_toy_files(tmp_path, n_pairs=600, n_more=0)
 def lab(output, *extra, data=True):
     "Flags of rt_lab; with `data=False` the folder knows its texts and sizes."
     given = ['--corpus', 'text.txt', '--pairs', 'pairs.tsv', '--sts', 'judged.tsv', '--budget', '0.5', '--base', *SIZES] if data else []
-    return ['--output', output, *given, *extra]
+    return ['--output_dir', output, *given, *extra]
 
 
 def records(path): return [{k: v for k, v in json.loads(line).items() if k != 'cpu_s'} for line in path.read_text().splitlines()]
@@ -40,16 +40,16 @@ def test_a_killed_lab_goes_on_and_ends_alike(files):
     header, *runs = records(path)
     assert len(runs) == 12 and header['data']['n_pairs'] == 599    # the pair that the test holds, too, was left out
     report = (files/'killed'/'report.md').read_text()
-    assert 'on the inputs, once' in report and 'rt_lab --run temperature=cancelled seed=0' in report
+    assert 'RoPE on the inputs' in report and 'rt_lab --run temperature=none seed=0' in report
     assert (files/'killed'/'report.png').read_bytes()[:4] == b'\x89PNG'
-    repeated = run('rt_lab', *lab('killed', '--run', 'temperature=cancelled', 'seed=1', data=False), cwd=files)
+    repeated = run('rt_lab', *lab('killed', '--run', 'temperature=none', 'seed=1', data=False), cwd=files)
     assert repeated[0] == 0 and repeated[1].strip().endswith('equal to the stored run'), repeated
 
 
 @pytest.mark.parametrize('extra, words', [
     (['--experiment', 'none_such'], ['none_such', 'position']), (['--seeds', '0'], ['seeds']), (['--base', 'hidden_dim=x'], ['hidden_dim', 'int']),
     (['--base', 'pooling=median'], ['pooling', 'max']), (['--corpus', 'none.txt'], ['none.txt']), (['--run', 'colour=red'], ['colour']),
-    (['--ideas', 'none.py'], ['none.py']), (['--budget', '0.0001', '--base', *SIZES, 'start=random'], ['budget'])])
+    (['--ideas', 'none.py'], ['none.py']), (['--budget', '0.0001', '--base', *SIZES, 'init=random'], ['budget'])])
 def test_bad_input_is_one_line(files, extra, words):
     result = run('rt_lab', *lab('run', *extra), cwd=files)
     refused(result, *words)
@@ -58,7 +58,7 @@ def test_bad_input_is_one_line(files, extra, words):
 
 
 def test_the_list_and_an_empty_report(files):
-    code, out, err = run('rt_lab', '--list', cwd=files)
+    code, out, err = run('rt_lab', '--list_experiments', cwd=files)
     assert code == 0 and 'Where should the model learn of positions?' in out and len(out.splitlines()) >= 24, err
-    refused(run('rt_lab', '--report', '--output', 'nothing', cwd=files), 'run the lab first')
+    refused(run('rt_lab', '--report', '--output_dir', 'nothing', cwd=files), 'run the lab first')
     assert not (files/'nothing').exists()

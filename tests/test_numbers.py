@@ -6,7 +6,9 @@ import pytest
 import torch
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.logging import read_metrics
-from rt_embedding.training import Objective, TrainingConfig, checkpoints, train, verify_checkpoint
+from rt_embedding.checkpoints import checkpoints, verify_checkpoint
+from rt_embedding.steps import Objective, TrainingConfig
+from rt_embedding.training import train
 
 from helpers import final, same
 
@@ -112,8 +114,8 @@ def test_a_refused_training_leaves_no_folder(tmp_path):
 
 
 def test_a_validation_between_bad_steps_says_nan_and_does_not_raise(tokenizer):
-    from rt_embedding.contrastive import ContrastiveObjective
-    from rt_embedding.pairs import toy_paraphrases
+    from rt_embedding.contrastive_objective import ContrastiveObjective
+    from rt_embedding.testing import toy_paraphrases
     t = SentencePieceTokenizer(tokenizer)
     model = EmbeddingModel(len(t), 8, 16, 16, n_layers=1, n_heads=2, tokenizer=t).eval()
     objective = ContrastiveObjective(toy_paraphrases()[:200], t, 16, 16)

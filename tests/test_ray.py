@@ -19,10 +19,10 @@ def test_ray_embeds_files_and_goes_on(tokenizer, tmp_path):
     for k in range(3): (tmp_path/'in'/f'{k}.txt').write_text('\n'.join(texts[300*k:300*(k + 1)]) + '\n', encoding='utf-8')
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level='ERROR')
     try:
-        done = embed_with_ray(tmp_path/'model', tmp_path/'in', tmp_path/'out')
-        assert [d['rows'] for d in done] == [300]*3
-        (tmp_path/'out'/'1.txt.npy').unlink()
-        assert [d['rows'] for d in embed_with_ray(tmp_path/'model', tmp_path/'in', tmp_path/'out')] == [300]
+        assert embed_with_ray(tmp_path/'model', tmp_path/'in', tmp_path/'out') == dict(files=3, finished=0, rows=900)
+        (tmp_path/'out'/'in'/'1.txt.npy').unlink()
+        again = embed_with_ray(tmp_path/'model', tmp_path/'in', tmp_path/'out')
+        assert again == dict(files=1, finished=2, rows=300)
     finally: ray.shutdown()
-    got = np.concatenate([np.load(tmp_path/'out'/f'{k}.txt.npy') for k in range(3)])
+    got = np.concatenate([np.load(tmp_path/'out'/'in'/f'{k}.txt.npy') for k in range(3)])
     np.testing.assert_allclose(got, model.encode(texts), atol=1e-6)

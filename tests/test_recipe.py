@@ -11,9 +11,9 @@ from helpers import refused, run, start, wait_until, write_toy_files
 def files(tmp_path): return write_toy_files(tmp_path)
 
 
-def recipe(*extra, output='run', preset='gpu', steps=('1', '1')):
-    return ['--texts', 'text.txt', '--pairs', 'pairs.tsv', 'more.tsv', '--sts', 'judged.tsv', '--output_dir', output,
-            '--preset', preset, '--vocab_size', '160', '--steps', *steps, '--device', 'cpu', *extra]
+def recipe(*extra, output='run', name='gpu', steps=('1', '1')):
+    return ['--corpus', 'text.txt', '--pairs', 'pairs.tsv', 'more.tsv', '--sts', 'judged.tsv', '--output_dir', output,
+            '--recipe', name, '--vocab_size', '160', '--steps', *steps, '--device', 'cpu', *extra]
 
 
 def test_the_gpu_recipe_runs_dry_on_the_processor(files):
@@ -31,7 +31,7 @@ def test_the_gpu_recipe_runs_dry_on_the_processor(files):
 
 def test_a_killed_recipe_goes_on(files):
     "Killed in the first model, killed again in the second, and ended: the same bits as in one go."
-    command = {name: recipe(output=name, preset='laptop', steps=('12',)) for name in ('whole', 'killed')}
+    command = {name: recipe(output=name, name='laptop', steps=('12',)) for name in ('whole', 'killed')}
     code, _, err = run('rt_recipe', *command['whole'], cwd=files)
     assert code == 0, err
     for where in ('bag', 'bag-2'):
@@ -50,16 +50,16 @@ def test_a_killed_recipe_goes_on(files):
 
 
 def test_another_text_of_the_same_size_is_noticed(files):
-    from rt_embedding.recipe import _named
+    from rt_embedding.recipe import _checksums
     path = files/'text.txt'
-    before = _named(path)
+    before = _checksums(path)
     path.write_text(path.read_text().swapcase())
-    assert _named(path) != before
+    assert _checksums(path) != before
 
 
 @pytest.mark.parametrize('extra, words', [
-    (['--steps', '1'], ['2 stages']), (['--preset', 'huge'], ['preset', 'laptop']), (['--minutes', '-1'], ['minutes']),
-    (['--texts', 'none.txt'], ['none.txt']), (['--pairs', 'none.tsv'], ['none.tsv']), (['--sts', 'none.tsv'], ['none.tsv'])])
+    (['--steps', '1'], ['2 stages']), (['--recipe', 'huge'], ['recipe', 'laptop']), (['--minutes', '-1'], ['minutes']),
+    (['--steps', '0', '1'], ['steps must be']), (['--corpus', 'none.txt'], ['none.txt']), (['--pairs', 'none.tsv'], ['none.tsv']), (['--sts', 'none.tsv'], ['none.tsv'])])
 def test_bad_input_is_one_line_and_leaves_nothing(files, extra, words):
     result = run('rt_recipe', *recipe(*extra), cwd=files)
     refused(result, *words)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from filelock import FileLock
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
-from rt_embedding.training import checkpoints, newest_checkpoint, save_checkpoint, verify_checkpoint
+from rt_embedding.checkpoints import checkpoints, newest_checkpoint, save_checkpoint, verify_checkpoint
 
 from helpers import ENV, SMALL, final, refused, run, same, sentences, start, steps_logged, wait_for_steps, wait_until
 
@@ -214,13 +214,13 @@ def test_a_signal_saves_and_names_the_line_that_goes_on(tokenizer, corpus, tmp_p
 
 SLOW_SAVE = """
 import sys, time
-from rt_embedding import mlm, training
-real = training._torch_save
+from rt_embedding import checkpoints, mlm
+real = checkpoints.torch_save
 def slow(value, path):
     print('saving', flush=True)
     time.sleep(60)
     real(value, path)
-training._torch_save = slow
+checkpoints.torch_save = slow
 sys.exit(mlm.rt_train_mlm(sys.argv[1:]))
 """
 

@@ -225,7 +225,7 @@ def test_the_python_environment(model, tmp_path, monkeypatch):
     "The entries of `python` are the documented objects; nothing is read again while the installed packages stay the same."
     from rt_embedding import EmbeddingModel, passages
     from rt_embedding.search import update_index
-    from rt_embedding.sources import documented_objects
+    from rt_embedding.python_docs import documented_objects
     monkeypatch.setattr(passages, 'documented_objects', lambda: documented_objects(['json', 'textwrap', 'shutil']))
     m = EmbeddingModel.from_pretrained(model)
     index, counts = update_index(tmp_path/'python.index', m, 'python')
@@ -256,7 +256,9 @@ READY = 'body[data-ready=yes]'
 
 def dot(tab, i):
     "Where the dot `i` of the map is on the screen."
-    return tab.evaluate('i => { const [x, y] = chart.at(i), b = chart.canvas.getBoundingClientRect(); return [x + b.left, y + b.top] }', i)
+    return tab.evaluate("""i => {
+        const [x, y] = chart.at(i), box = chart.canvas.getBoundingClientRect()
+        return [x + box.left, y + box.top] }""", i)
 
 
 def answers(tab, n):
@@ -285,18 +287,20 @@ def test_a_person_searches_and_looks_around(open_tab, page):
         const s = devicePixelRatio, [x, y] = chart.place(...answer.hits[0].at)
         const d = chart.pen.getImageData((x - 12)*s, (y - 12)*s, 24*s, 24*s).data
         return d.filter((v, i) => i % 4 == 3 && v > 0).length }""")
-    assert pixels > 150                                                                          # the first answer is drawn where it belongs
+    assert pixels > 150  # the first answer is drawn where it belongs
     inked = tab.evaluate("""() => {
         const d = chart.pen.getImageData(0, 0, chart.canvas.width, chart.canvas.height).data
         return d.filter((v, i) => i % 4 == 3 && v > 0).length/(d.length/4) }""")
     assert inked < 0.2
-    last = tab.evaluate('chart.points.x.findIndex((v, i) => v == answer.hits[7].at[0] && chart.points.y[i] == answer.hits[7].at[1])')
+    last = tab.evaluate("""() => {
+        const [x, y] = answer.hits[7].at
+        return chart.points.x.findIndex((v, i) => v == x && chart.points.y[i] == y) }""")
     x, y = dot(tab, last)
     tab.mouse.move(x, y)
     tab.until('!chart.tip.hidden')
-    assert texts[7] in tab.inner_text('.tip')                                                     # hovering names what stands there
+    assert texts[7] in tab.inner_text('.tip')  # hovering names what stands there
     tab.mouse.click(x, y)
-    asked(tab, texts[7])                                                                          # a click asks what lies beside it
+    asked(tab, texts[7])  # a click asks what lies beside it
     before = dot(tab, 0)
     tab.mouse.wheel(0, -200)
     tab.until('chart.zoom > 1.5')
@@ -320,7 +324,8 @@ def test_with_keys_and_buttons_only(open_tab, page):
     order = []
     for _ in range(40):                                                    # Tab reaches the answers and the map
         tab.keyboard.press('Tab')
-        order.append(tab.evaluate('(e => e.id || e.getAttribute("aria-label") || e.textContent)(document.activeElement)'))
+        name = '(e => e.id || e.getAttribute("aria-label") || e.textContent)(document.activeElement)'
+        order.append(tab.evaluate(name))
     map_at = next(i for i, o in enumerate(order) if o.startswith('Map of the texts'))
     assert order.index('what is like this?') < map_at < order.index('zoom in'), order
     tab.focus('canvas')
@@ -349,16 +354,18 @@ def test_text_is_never_run_and_words_find_it(open_tab, page):
     assert tab.is_checked('#hybrid') and first.startswith('Then <img src=x')
     assert '<img src=x onerror=' in tab.locator('#hits li').first.inner_text()
     assert tab.locator('#hits img').count() == 0 and tab.title() != '1'
-    tab.evaluate('document.body.append(Object.assign(document.createElement("script"), {textContent: "window.ran = 1"}))')
-    assert tab.evaluate('window.ran') is None                                                     # the policy stops what is not ours
-    assert tab.requested and all(url.startswith(page) for url in tab.requested), tab.requested    # nothing goes elsewhere
+    script = 'Object.assign(document.createElement("script"), {textContent: "window.ran = 1"})'
+    tab.evaluate(f'document.body.append({script})')
+    assert tab.evaluate('window.ran') is None  # the policy stops what is not ours
+    assert tab.requested and all(url.startswith(page) for url in tab.requested), tab.requested  # nothing goes elsewhere
 
 
 def test_a_phone_and_a_dark_room(open_tab, page):
-    tab = open_tab(viewport=dict(width=390, height=800), device_scale_factor=2, is_mobile=True, has_touch=True, color_scheme='dark')
+    phone = dict(viewport=dict(width=390, height=800), device_scale_factor=2, is_mobile=True, has_touch=True)
+    tab = open_tab(color_scheme='dark', **phone)
     tab.goto(page + '#q=roses')
     texts = answers(tab, 8)
-    assert tab.evaluate('document.documentElement.scrollWidth <= innerWidth')                     # nothing to push sideways
+    assert tab.evaluate('document.documentElement.scrollWidth <= innerWidth')  # nothing to push sideways
     assert min(tab.evaluate('getComputedStyle(document.body).color.match(/\\d+/g).map(Number)')) > 180
     tab.locator('canvas').scroll_into_view_if_needed()
     tab.touchscreen.tap(*dot(tab, 0))                                                             # a finger picks, too

@@ -66,7 +66,7 @@ def test_ten_megabytes_in_one_line(model, tmp_path):
 @pytest.mark.parametrize('text', ['.'*1_000_000, 'a'*1_000_000 + '". The end', '. A'*300_000, '."'*500_000, ' '*1_000_000, 'a' + '\u0315\u0300'*200_000, '('*1_000_000 + '. A'], ids=lambda t: ascii(t)[:12])
 def test_a_megabyte_that_wants_to_take_the_square_of_its_time(text):
     "Each of these took hours, or would have, before the patterns were bounded: the test ends, or CI does not."
-    from rt_embedding.pairs import text_hash
+    from rt_embedding.overlap import text_hash
     from rt_embedding.text import split_sentences
     pieces = split_sentences(text)
     assert ''.join(pieces).replace(' ', '') == ''.join(text.split())

@@ -30,7 +30,8 @@ def test_all_points_are_inside_and_in_proportion(tab):
     places = [at(tab, i) for i in range(4)]
     size = tab.evaluate('[map.canvas.clientWidth, map.canvas.clientHeight]')
     assert all(0 < v < s for place in places for v, s in zip(place, size)), places
-    assert places[3][0] - places[0][0] == pytest.approx(2*(places[0][1] - places[3][1]))       # 4 to the right, 2 up: y grows upwards
+    right, up = places[3][0] - places[0][0], places[0][1] - places[3][1]
+    assert right == pytest.approx(2*up)                                                        # 4 to the right, 2 up
     assert (places[0][0] + places[3][0])/2 == pytest.approx(size[0]/2)                         # in the middle
 
 
@@ -48,7 +49,7 @@ def test_the_nearest_dot_within_reach(tab):
     x, y = at(tab, 1)
     assert tab.evaluate('p => map.nearest(p)', [x + 8, y - 8]) == 1
     assert tab.evaluate('p => map.nearest(p)', [x + 20, y]) == -1                              # too far for a pointer
-    assert tab.evaluate('p => map.nearest(p, 576)', [x + 20, y]) == 1                          # near enough for a finger
+    assert tab.evaluate('p => map.nearest(p, 576)', [x + 20, y]) == 1                         # near enough for a finger
     assert tab.evaluate('map.show({x: [], y: []}); map.nearest([0, 0], Infinity)') == -1       # nothing to find
 
 

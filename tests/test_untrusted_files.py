@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
 from rt_embedding.commands import sha256_file
 from rt_embedding.corpus import TokenShards, build_shards, make_batch
-from rt_embedding.training import checkpoints, read_optimizer, save_checkpoint, verify_checkpoint
+from rt_embedding.checkpoints import checkpoints, read_optimizer, save_checkpoint, verify_checkpoint
 
 from helpers import sentences
 
@@ -273,7 +273,8 @@ def test_a_state_that_cannot_be(checkpoint, state):
 @pytest.mark.parametrize('change', [dict(tokens=-1), dict(tokens='many'), dict(loss_sum=float('nan')), dict(best_loss=[]), dict(last=3), dict(skipped=0.5), dict(bad_in_a_row=10**400), dict(step=1000)])
 def test_a_state_that_is_not_of_this_run(tmp_path, change):
     "The loop itself refuses to go on with it."
-    from rt_embedding.training import Objective, TrainingConfig, train
+    from rt_embedding.steps import Objective, TrainingConfig
+    from rt_embedding.training import train
     class Task(Objective):
         def n_batches(self, epoch): return 3
         def batch(self, epoch, index): return dict(ids=torch.tensor([[2, 7 + index, 3]]))

@@ -101,7 +101,7 @@ def test_bad_input_is_one_line(dump, tmp_path):
     out = ['--output', tmp_path/'out'/'c.txt']
     for flags, contains in ((['--files', tmp_path/'none.parquet'], 'none.parquet'), (['--files', tmp_path/'notes.txt'], ['notes.txt', '.parquet']),
                             (['--files', tmp_path/'broken.parquet'], ['broken.parquet', 'cannot be read']), (['--files', tmp_path/'other.jsonl'], ['no text', 'body']),
-                            (['--max_sentences', -1], ['max_sentences', '-1']), (['--pairs', 'p.tsv'], 'pairs'), (['--dedup_mb', 0], 'dedup_mb')):
+                            (['--max_sentences', -1], ['max_sentences', '-1']), (['--pairs_output', 'p.tsv'], 'pairs_output'), (['--dedup_mb', 0], 'dedup_mb')):
         code, err = said('wikipedia', *out, *(flags if '--files' in flags else ['--files', *parquet(dump), *flags]))
         assert code == 2 and all(c in err.splitlines()[-1] for c in ([contains] if isinstance(contains, str) else contains)), (flags, err)
     code, err = said(dump/'whole.txt', '--max_sentences', 3, *out)
