@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from rt_embedding import EmbeddingModel
-from rt_embedding.search import SemanticIndex, _grow_graph
+from rt_embedding.index_updates import grow_graph
+from rt_embedding.search import SemanticIndex
 from rt_embedding.text import read_sentences
 
 
@@ -50,7 +51,7 @@ if __name__ == '__main__':
     index, encoding = timed(lambda: SemanticIndex.build(encode, texts, dtype='float16'))
     print(f'{len(index):,} sentences encoded in {encoding:.0f} s', flush=True)
     exact, exact_ms = milliseconds(index, queries, a.k)
-    _, growing = timed(lambda: _grow_graph(index))
+    _, growing = timed(lambda: grow_graph(index))
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder)/'index')
         opened, opening = timed(lambda: SemanticIndex.load(Path(folder)/'index', encode))

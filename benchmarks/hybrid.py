@@ -43,7 +43,7 @@ def measure(model, folder):
     queries = [text for _, text in asked]
     index = SemanticIndex.build(lambda t: model.encode(t, on_truncate='ignore', show_progress_bar=False), texts)
     mean = lambda lists: round(float(np.mean([ndcg([ids[i] for i in found], gains[q]) for found, (q, _) in zip(lists, asked)])), 4)
-    scores = {str(s): mean([[h.row for h in hits] for hits in index.search(queries, 10, hybrid=True, words_share=s)]) for s in SHARES}
+    scores = {str(s): mean([[h.row for h in hits] for hits in index.search(queries, 10, hybrid=True, lexical_weight=s)]) for s in SHARES}
     return dict(documents=len(ids), queries=len(queries), by_share=scores, reciprocal_ranks=mean(reciprocal_ranks(index, queries)))
 
 

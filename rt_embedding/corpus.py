@@ -185,6 +185,65 @@ def drop_rows(
     for name in ('ids', 'offsets'): (Path(folder)/f'new_{name}').replace(Path(folder)/f'{name}.bin')
     return n_tokens
 
+# %% ../nbs/06_corpus.ipynb #3ad00011
+def _source(inputs, name):
+    "What identifies the text: contents of files, or the name given to a stream."
+    if name:
+        if isinstance(inputs, (str, Path)):
+            raise InputError(f'with source={name!r} give an iterable of sentences, got the path {inputs}')
+        return dict(name=name)
+    if not isinstance(inputs, (str, Path, list, tuple)):
+        raise InputError(
+            f'inputs is a {type(inputs).__name__}, neither a path nor a list of paths: name the stream with source=')
+    paths = expand_paths(inputs, again=True)
+    return dict(files=[p.name for p in paths], sha256=[sha256_file(p) for p in paths])
+
+# %% ../nbs/06_corpus.ipynb #03c62697
+def _reusable(folder, wanted, rebuild):
+    "The shard in `folder` if it fits; None if it must be built; an error if the folder is something else."
+    if not folder.exists(): return None
+    if not folder.is_dir(): raise InputError(f'{folder} is a file: name a folder for the token shards')
+    # Finder leaves a .DS_Store
+    names, shards, damage = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')), None, None
+    try: shards = TokenShards(folder) if names and not rebuild else None
+    except InputError as e: damage = e
+    changed = [k for k, v in wanted.items() if shards and shards.header[k] != v]
+    if shards and not changed:
+        logger.info('reusing {}: {:,} sentences, {:,} tokens', folder, len(shards), shards.n_tokens)
+        return shards
+    if foreign := [name for name in names if name not in FILES]:
+        raise InputError(f'{folder} holds {foreign[0]}, which is no part of token shards: choose another folder')
+    if damage: logger.warning('building again: {}', damage)
+    if changed: logger.info('building {} again, it was made with another {}', folder, ', '.join(changed))
+
+def _open_settled(folder, tries=10):
+    "Open a shard that another build may be replacing at this moment."
+    for k in range(tries):
+        try: return TokenShards(folder)
+        except (InputError, OSError):
+            if k == tries - 1: raise
+            time.sleep(.05)
+
+# %% ../nbs/06_corpus.ipynb #3ad00014
+def _build(sentences, tokenizer, folder, wanted, on_progress):
+    start = time.perf_counter()
+    with atomic_folder(folder, overwrite=True) as tmp:
+        counts = write_rows(token_chunks(sentences, partial(tokenizer.encode_ordinary, n_threads=1)), tmp,
+                            wanted['dtype'], on_progress)
+        if not counts['n_tokens']:
+            raise InputError(f"no token in {counts['n_lines']} lines: give text, one sentence a line")
+        keep = first_occurrences(np.memmap(tmp/'hashes.bin', np.uint64, 'r')) if wanted['deduplicate'] else np.ones(1,
+            bool)
+        (tmp/'hashes.bin').unlink()
+        if not keep.all():
+            counts |= dict(n_tokens=drop_rows(tmp, keep, wanted['dtype']), n_sentences=int(keep.sum()),
+                           n_duplicates=int((~keep).sum()))
+        (tmp/'header.json').write_text(json.dumps(wanted | counts, indent=1), encoding='utf-8')
+    logger.info(
+        'tokenised {n_lines:,} lines into {n_sentences:,} sentences of {n_tokens:,} tokens ({n_duplicates:,} '
+        'duplicates, '
+                '{n_empty:,} empty) in {s:.1f} s', s=time.perf_counter() - start, **counts)
+
 # %% ../nbs/06_corpus.ipynb #0fc058a9
 def build_shards(
     inputs,                  # text file, folder, glob or a list of them; with `source`: an iterable of str
@@ -210,63 +269,6 @@ def build_shards(
             time.sleep(.1)
     return _open_settled(folder)
 
-# %% ../nbs/06_corpus.ipynb #03c62697
-def _source(inputs, name):
-    "What identifies the text: contents of files, or the name given to a stream."
-    if name:
-        if isinstance(inputs, (str, Path)):
-            raise InputError(f'with source={name!r} give an iterable of sentences, got the path {inputs}')
-        return dict(name=name)
-    if not isinstance(inputs, (str, Path, list, tuple)):
-        raise InputError(
-            f'inputs is a {type(inputs).__name__}, neither a path nor a list of paths: name the stream with source=')
-    paths = expand_paths(inputs, again=True)
-    return dict(files=[p.name for p in paths], sha256=[sha256_file(p) for p in paths])
-
-def _reusable(folder, wanted, rebuild):
-    "The shard in `folder` if it fits; None if it must be built; an error if the folder is something else."
-    if not folder.exists(): return None
-    if not folder.is_dir(): raise InputError(f'{folder} is a file: name a folder for the token shards')
-    # Finder leaves a .DS_Store
-    names, shards, damage = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')), None, None
-    try: shards = TokenShards(folder) if names and not rebuild else None
-    except InputError as e: damage = e
-    changed = [k for k, v in wanted.items() if shards and shards.header[k] != v]
-    if shards and not changed:
-        logger.info('reusing {}: {:,} sentences, {:,} tokens', folder, len(shards), shards.n_tokens)
-        return shards
-    if foreign := [name for name in names if name not in FILES]:
-        raise InputError(f'{folder} holds {foreign[0]}, which is no part of token shards: choose another folder')
-    if damage: logger.warning('building again: {}', damage)
-    if changed: logger.info('building {} again, it was made with another {}', folder, ', '.join(changed))
-
-def _build(sentences, tokenizer, folder, wanted, on_progress):
-    start = time.perf_counter()
-    with atomic_folder(folder, overwrite=True) as tmp:
-        counts = write_rows(token_chunks(sentences, partial(tokenizer.encode_ordinary, n_threads=1)), tmp,
-                            wanted['dtype'], on_progress)
-        if not counts['n_tokens']:
-            raise InputError(f"no token in {counts['n_lines']} lines: give text, one sentence a line")
-        keep = first_occurrences(np.memmap(tmp/'hashes.bin', np.uint64, 'r')) if wanted['deduplicate'] else np.ones(1,
-            bool)
-        (tmp/'hashes.bin').unlink()
-        if not keep.all():
-            counts |= dict(n_tokens=drop_rows(tmp, keep, wanted['dtype']), n_sentences=int(keep.sum()),
-                           n_duplicates=int((~keep).sum()))
-        (tmp/'header.json').write_text(json.dumps(wanted | counts, indent=1), encoding='utf-8')
-    logger.info(
-        'tokenised {n_lines:,} lines into {n_sentences:,} sentences of {n_tokens:,} tokens ({n_duplicates:,} '
-        'duplicates, '
-                '{n_empty:,} empty) in {s:.1f} s', s=time.perf_counter() - start, **counts)
-
-def _open_settled(folder, tries=10):
-    "Open a shard that another build may be replacing at this moment."
-    for k in range(tries):
-        try: return TokenShards(folder)
-        except (InputError, OSError):
-            if k == tries - 1: raise
-            time.sleep(.05)
-
 # %% ../nbs/06_corpus.ipynb #5556375d
 def random_order(
     n:int,   # how many
@@ -288,6 +290,24 @@ def train_validation_split(
                          f'give more text, or a share between 0 and 1 that takes at least one')
     order = random_order(n, seed, 0)
     return np.sort(order[k:]), np.sort(order[:k])
+
+# %% ../nbs/06_corpus.ipynb #86e1976d
+def _check_window(context_window, multiple_of=1):
+    if context_window < 3:
+        raise InputError(f'context_window must be at least 3 (BOS, a token, EOS), got {context_window}')
+    if multiple_of < 1: raise InputError(f'multiple_of must be at least 1, got {multiple_of}')
+
+def _cut_rows(n, batch_size):
+    return np.append(np.arange(batch_size, n, batch_size), n)
+
+def _cut_tokens(width, max_tokens):
+    "Ends of batches over rising `width`, each as many rows as fit."
+    ends, start, n = [], 0, len(width)
+    while start < n:
+        some = width[start:start + max_tokens // width[start]]
+        start += int((np.arange(1, len(some) + 1) * some <= max_tokens).sum())
+        ends.append(start)
+    return np.array(ends)
 
 # %% ../nbs/06_corpus.ipynb #1f256983
 class BatchPlan:
@@ -345,24 +365,6 @@ class BatchPlan:
     )->float:         # 0 = no padding
         "The share of positions that hold nothing."
         return 1 - self.n_real / self.n_padded
-
-# %% ../nbs/06_corpus.ipynb #86e1976d
-def _check_window(context_window, multiple_of=1):
-    if context_window < 3:
-        raise InputError(f'context_window must be at least 3 (BOS, a token, EOS), got {context_window}')
-    if multiple_of < 1: raise InputError(f'multiple_of must be at least 1, got {multiple_of}')
-
-def _cut_rows(n, batch_size):
-    return np.append(np.arange(batch_size, n, batch_size), n)
-
-def _cut_tokens(width, max_tokens):
-    "Ends of batches over rising `width`, each as many rows as fit."
-    ends, start, n = [], 0, len(width)
-    while start < n:
-        some = width[start:start + max_tokens // width[start]]
-        start += int((np.arange(1, len(some) + 1) * some <= max_tokens).sum())
-        ends.append(start)
-    return np.array(ends)
 
 # %% ../nbs/06_corpus.ipynb #3c76d16c
 def make_batch(

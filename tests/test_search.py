@@ -42,7 +42,7 @@ def notes(tmp_path):
 
 def here(*args):
     "The command in this process, which is quicker: (exit code, standard output, standard error with the log)."
-    from rt_embedding.search import rt_search
+    from rt_embedding.search_command import rt_search
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
         sink = logger.add(lambda m: err.write(m.record['message'] + '\n'))
         try: code = rt_search([str(a) for a in args])
@@ -93,14 +93,14 @@ def test_only_what_changed_is_read_and_encoded(model, notes, tmp_path):
 
 STOPS_WHILE_WRITING = """
 import numpy, sys, threading
-from rt_embedding import search
+from rt_embedding import search_command
 real = numpy.save
 def save(file, array, **kw):
     real(file, array[:len(array)//2], **kw)
     print('vectors.npy is half written', flush=True)
     threading.Event().wait()
 numpy.save = save
-sys.exit(search.rt_search(sys.argv[1:]))
+sys.exit(search_command.rt_search(sys.argv[1:]))
 """
 
 
@@ -156,7 +156,8 @@ def test_past_a_number_the_graph_answers(model, tmp_path, monkeypatch):
     "usearch from `exact_up_to` on, from the disk too; without it the search is exact and says so."
     import sys
     from rt_embedding import EmbeddingModel
-    from rt_embedding.search import SemanticIndex, update_index
+    from rt_embedding.index_updates import update_index
+    from rt_embedding.search import SemanticIndex
     m, texts = EmbeddingModel.from_pretrained(model), [a for a, _ in paraphrases(150)]
     (tmp_path/'a.txt').write_text('\n'.join(texts[:100]))
     (tmp_path/'b.txt').write_text('\n'.join(texts[100:]))
@@ -224,7 +225,7 @@ def test_bad_input_is_one_line(model, notes, tmp_path):
 def test_the_python_environment(model, tmp_path, monkeypatch):
     "The entries of `python` are the documented objects; nothing is read again while the installed packages stay the same."
     from rt_embedding import EmbeddingModel, passages
-    from rt_embedding.search import update_index
+    from rt_embedding.index_updates import update_index
     from rt_embedding.python_docs import documented_objects
     monkeypatch.setattr(passages, 'documented_objects', lambda: documented_objects(['json', 'textwrap', 'shutil']))
     m = EmbeddingModel.from_pretrained(model)

@@ -1,0 +1,60 @@
+"An index in memory and on disk: equal texts, ties, and every kind of damage."
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rt_embedding.commands import InputError
+from rt_embedding.search import SemanticIndex
+
+PLANE = {'q': (1, 0), 'near': (1, 0), 'far': (.5, .866), 'between': (.9, .436)}
+
+
+def encode(batch): return np.array([PLANE.get(text, (0, 1)) for text in batch], np.float32)
+
+
+@pytest.fixture
+def index(tmp_path):
+    SemanticIndex.build(encode, ['near', 'between', 'far']).save(tmp_path/'index')
+    return tmp_path/'index'
+
+
+def test_of_equal_texts_the_best_is_shown():
+    index = SemanticIndex.build(encode, ['near', 'between', 'far'], [dict(text=t) for t in ('A', 'B', 'A')])
+    found = [(h.rank, h.entry['text'], round(h.score, 1)) for h in index.search('q', 2, distinct=True)]
+    assert found == [(1, 'A', 1.0), (2, 'B', .9)]
+
+
+def test_of_equal_scores_the_first_row_comes_first():
+    index = SemanticIndex.build(encode, [f'same words {"x"*i}' for i in range(300)])
+    assert [h.row for h in index.search('same', 5, hybrid=True, lexical_weight=1.)] == [0, 1, 2, 3, 4]
+
+
+def test_another_folder_is_not_replaced(index, tmp_path):
+    (tmp_path/'shards').mkdir()
+    (tmp_path/'shards'/'header.json').write_text('{"format_version": 1}')
+    with pytest.raises(InputError, match='exists already'): SemanticIndex.build(encode, ['near']).save(tmp_path/'shards')
+
+
+def test_a_torn_or_changed_file_is_damage(index):
+    data = (index/'vectors.npy').read_bytes()
+    (index/'vectors.npy').write_bytes(data[:-4])
+    with pytest.raises(InputError, match='is not a whole index'): SemanticIndex.load(index)
+    (index/'vectors.npy').write_bytes(data)
+    SemanticIndex.load(index)
+    (index/'entries.jsonl').write_text('{"text": "one"}\n')
+    with pytest.raises(InputError, match='entries.jsonl changed'): SemanticIndex.load(index)
+
+
+@pytest.mark.parametrize('old, new, says', [
+    (None, '{', 'not a whole index'), (None, '[]', 'no JSON object'), ('"format_version": 3', '"format_version": 1', 'it has format 1'),
+    ('"n": 3', '"n": 8', 'promised 8'), ('"n": 3', '"n": "x"', 'does not say how many'),
+    ('vectors.npy', '../../secret', 'does not list'), ('"entries.jsonl"', '"entries.jsonl": "", "../x"', 'outside of the folder'),
+    ('"fingerprint": [', '"fingerprint": ["x", ', 'no fingerprint')])
+def test_the_header_says_what_is_wrong(index, old, new, says):
+    path = Path(index/'header.json')
+    header = path.read_text()
+    assert old is None or old in header
+    path.write_text(new if old is None else header.replace(old, new, 1))
+    with pytest.raises(InputError, match=says) as e: SemanticIndex.load(index)
+    assert 'build it again' in str(e.value) and '\n' not in str(e.value)
