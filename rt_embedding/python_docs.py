@@ -17,7 +17,7 @@ from .commands import InputError
 from .docstrings import is_sentence
 from .overlap import text_key
 from .plots import OKABE_ITO, axes
-from .python_files import DocumentedObject, inspect_standard, locate_packages, name_words, read_source
+from .python_files import DocumentedObject, inspect_standard, locate_packages, name_words, read_python_source
 from .text import split_sentences
 
 # %% ../nbs/06d_python_docs.ipynb #1ed69e6d
@@ -27,7 +27,7 @@ def _work(task):
     if kind == 'inspect': return inspect_standard(items)
     collecting = gc.isenabled()
     gc.disable()   # syntax trees hold no cycles; looking for some costs a third of the time
-    try: return [read_source(f.path, f.name, f.package) for f in items]
+    try: return [read_python_source(f.path, f.name, f.package) for f in items]
     finally:
         if collecting: gc.enable()
 

@@ -3,7 +3,8 @@ import ast, importlib.util
 from pathlib import Path
 from string import Formatter
 import pytest
-from rt_embedding.python_files import _text_of, read_source
+from rt_embedding.passages import read_source
+from rt_embedding.python_files import _text_of
 
 def text(source): return _text_of(ast.parse(source, mode='eval').body)
 

@@ -29,12 +29,14 @@ NUMBERED = re.compile(r'^(?:\*\*)?\d+\.(?:\*\*)? ', re.M)
 LINK = re.compile(r'(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)')
 HTML_LINK, IMAGE = re.compile(r'<a\b[^>]*?\bhref="([^"]+)"'), re.compile(r'<img\b[^>]*>')
 REFERENCE = ('index.ipynb', '99_package.ipynb')  # pages without exercises
+WIDTH = 120  # columns of a line of code; a directive (#| fig-alt: "…") must stay on one line
 
 COLAB = f'''#| hide
 import os, subprocess, sys
 if 'google.colab' in sys.modules:  # there this cell fetches the project and installs it; elsewhere it does nothing
     if not os.path.exists('/content/rt_embedding'):
-        subprocess.run('git clone -q --depth 1 {REPOSITORY} /content/rt_embedding && pip install -q "/content/rt_embedding[colab]"', shell=True, check=True)
+        subprocess.run('git clone -q --depth 1 {REPOSITORY} /content/rt_embedding', shell=True, check=True)
+        subprocess.run('pip install -q "/content/rt_embedding[colab]"', shell=True, check=True)
     os.chdir('/content/rt_embedding/nbs')'''
 
 
@@ -138,7 +140,7 @@ def exercise_problems(name, nb):
         for line in '\n'.join(re.findall(r'```python\n(.*?)```', body, re.S)).split('\n'):
             line = line.split('  #')[0].strip()  # comments and docstrings may differ, and a test may say more when it fails
             if line and line[0] not in '"#' and not any(r.startswith(line) for r in run): yield f'{name}: an answer has a line that no cell runs: {line:.60}'
-    if not any(re.search(r'^\s*(assert|test_|with expect_fail)', c.source, re.M) for c in nb.cells[start:] if c.cell_type == 'code'):
+    if not any(re.search(r'^\s*(assert|test_|with refused)', c.source, re.M) for c in nb.cells[start:] if c.cell_type == 'code'):
         yield f'{name}: no cell after the exercises tests an answer'
 
 
@@ -151,6 +153,8 @@ def problems(path, places=None):
         if c.cell_type != 'code': continue
         try: options(c)
         except ValueError as e: yield f'{name} cell {k}: {e}'
+        for line in c.source.split('\n'):
+            if len(line) > WIDTH and not line.startswith('#|'): yield f'{name} cell {k}: {len(line)} columns, {line:.60}…'
         for place in places_shown(c): yield f'{name} cell {k}: the output shows a place on this machine, {place:.60}'
         if re.search(r'^#\|\s*(export|eval: *false|slow|cuda|notest)', c.source, re.M): continue
         for o in c.outputs:
