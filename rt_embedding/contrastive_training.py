@@ -27,7 +27,7 @@ from .encoder import EmbeddingModel
 from .joint import JointObjective
 from .mlm import MLMObjective, model_sizes
 from .negatives import mined_pairs
-from .pairfiles import load_pairs
+from .pairfiles import load_pairs, say_left_out
 from .plots import axes
 from .steps import TrainingConfig, seeded, training_flags
 from .tokenizer import SentencePieceTokenizer
@@ -254,6 +254,7 @@ def train_contrastive(
     _check_request(flags, config, files)
     m = _first_model(flags, config.seed)
     sources = {f: load_pairs(f, source) for f in files}
+    say_left_out(*sources.values(), say=lambda line: _say(lambda: line))
     table = pair_table(sources, m.tokenizer)
     text = _running_text(corpus, m.tokenizer, table, output_dir)
     if _counts(flags) and main_first(lambda: not checkpoints(output_dir)): _start_from_counts(m, text, config.seed)

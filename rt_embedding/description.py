@@ -29,7 +29,7 @@ from .inside import (
     plot_token_norms, positional_bias, token_norms)
 from .measures import mrr_at_k, rank
 from .text import words
-from .pairfiles import is_pair_file, read_pairs
+from .pairfiles import is_pair_file, read_pairs, say_left_out
 from .plots import OKABE_ITO
 from .commands import as_list
 from .testsets import noise_task
@@ -66,7 +66,9 @@ def read_texts(
 )->tuple:           # different texts; task -> pairs (anchor, positive)
     "Sample distinct texts and, per task, pairs of related texts. Streams running text."
     if is_pair_file(expand_paths(input, again=True)[0]):
-        drawn = reservoir_sample(((a, b) for a, b, *_ in read_pairs(input)), max_texts, seed)[0]
+        found = read_pairs(input)
+        say_left_out(found)
+        drawn = reservoir_sample(((a, b) for a, b, *_ in found), max_texts, seed)[0]
         tasks = {'pairs': _disjoint(drawn)}
         texts = [t for pair in tasks['pairs'] for t in pair]
     else: texts, tasks = _sentence_tasks(input, max_texts, seed)

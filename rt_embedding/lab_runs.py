@@ -28,7 +28,7 @@ from .lab_models import OPTIMIZERS, LabConfig, LabModel
 from .masking import MaskingStrategy
 from .measures import Bootstrap
 from .mlm import MLMObjective
-from .pairfiles import load_pairs
+from .pairfiles import load_pairs, say_left_out
 from .pairs import TokenRows
 from .overlap import TestSetFilter
 from .python_docs import (
@@ -138,7 +138,9 @@ def _texts_of_files(corpus, pairs, tasks, max_sentences, max_pairs):
     unseen, files = TestSetFilter(tasks), expand_paths(pairs)
     found = reservoir_sample(unseen.sentences(read_sentences(corpus)), max_sentences, 0)[0]
     def some(path):
-        read = [p[:2] for p in load_pairs(path, 'pairs')]
+        found = load_pairs(path, 'pairs')
+        say_left_out(found)
+        read = [p[:2] for p in found]
         return reservoir_sample(unseen.pairs(read), max(2, max_pairs//len(files)), 0)[0]
     chosen = {p.name: some(p) for p in files}
     return [*dict.fromkeys(found)], chosen, dict(corpus=[p.name for p in expand_paths(corpus)], pairs=list(chosen))

@@ -21,7 +21,7 @@ from .evaluation import evaluate_retrieval, score_ranking
 from .logging import read_metrics
 from .plots import plot_training
 from .measures import bm25_ranking, markdown_table
-from .pairfiles import load_pairs
+from .pairfiles import load_pairs, say_left_out
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
 from .search import SemanticIndex
@@ -47,7 +47,9 @@ def _from_python(packages, seed):
 # %% ../nbs/13_quickstart.ipynb #e01da8f6
 def _from_text(corpus, seed):
     "Pairs of the user's text; the held-out ones share no text with the others."
-    pairs = [p[:2] for p in load_pairs(corpus)]
+    found = load_pairs(corpus)
+    say_left_out(found)
+    pairs = [p[:2] for p in found]
     sentences = list(dict.fromkeys(t for p in pairs for t in p))
     if len(pairs) < 50:
         raise InputError(f'{corpus} gives {len(pairs)} pairs of sentences, at least 50 are needed: give more text')

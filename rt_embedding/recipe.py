@@ -15,7 +15,7 @@ from .commands import InputError, atomic_file, command, plural, sha256_file
 from .evaluation import baseline_results, results_table, task_results
 from .negatives import negated_pairs
 from .overlap import TestSetFilter
-from .pairfiles import load_pairs
+from .pairfiles import load_pairs, say_left_out
 from .stages import Material, Recipe, Stage, open_run, source_weights, time_table
 from .testsets import collect_tasks
 from .text import expand_paths, read_sentences
@@ -86,7 +86,9 @@ def sample(self:FileMaterial, n, seed):
 def pairs(self:FileMaterial, recipe, seed):
     "The pairs that are in no test, the negations made of them, and how often each source is drawn."
     before = self.unseen.removed
-    sources = {f: self.unseen.pairs(load_pairs(f, 'pairs')) for f in self.files}
+    sources = {f: load_pairs(f, 'pairs') for f in self.files}
+    say_left_out(*sources.values())
+    sources = {f: self.unseen.pairs(found) for f, found in sources.items()}
     sources = {f: found for f, found in sources.items() if found}
     every = [negated_pairs(found, seed=seed) for found in sources.values()] if recipe.negations else []
     negations = self.unseen.pairs([p for made in every for p in made])

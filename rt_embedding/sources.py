@@ -10,21 +10,24 @@ from pathlib import Path
 from fastcore.script import Param
 from tqdm import tqdm
 from .commands import InputError, atomic_file, command
-from .pairfiles import load_pairs, passage_sentences, read_pairs, sniff
+from .pairfiles import load_pairs, passage_sentences, read_pairs, say_left_out, sniff
 from .python_docs import documented_objects, python_pairs, python_sentences
 from .text import expand_paths, normalize_spaces
 from .wikipedia import wikipedia_corpus
 
 # %% ../nbs/06f_sources.ipynb #39bd0011
 def file_sentences(
-    paths,   # text files and files of pairs: list of paths
-):           # yields sentences, in the order of the files
+    paths,     # text files and files of pairs: list of paths
+    say=None,  # takes a line about what was left out
+):             # yields sentences, in the order of the files
     "The sentences of text files, and the columns of files of pairs."
     for path in paths:
         kind, lines = sniff(path)
         if kind == 'text': yield from (s for s in passage_sentences(lines) if s is not None)
         else:
-            for pair in read_pairs(path): yield from pair
+            found = read_pairs(path)
+            if say: say_left_out(found, say=say)
+            for pair in found: yield from map(normalize_spaces, pair)  # a quoted text may have several lines
 
 # %% ../nbs/06f_sources.ipynb #39bd0014
 def write_lines(
@@ -61,7 +64,16 @@ def _path_source(source, output, pairs_output):
     written = {Path(p).resolve() for p in (output, pairs_output) if p}
     if clash := next((p for p in paths if p.resolve() in written), None):
         raise InputError(f'{clash} would be read and written at once: choose another output')
-    return lambda: file_sentences(paths), load_pairs(paths) if pairs_output else None
+    if pairs_output:
+        pairs = load_pairs(paths)
+        say_left_out(pairs)
+        return lambda: file_sentences(paths), pairs
+    heard = set()
+
+    def say_once(line):  # with `max_lines` the files are read twice
+        if line not in heard: print(line)
+        heard.add(line)
+    return lambda: file_sentences(paths, say_once), None
 
 # %% ../nbs/06f_sources.ipynb #39bd0022
 def _check_flags(source, pairs_output, max_lines, packages, of_wikipedia):

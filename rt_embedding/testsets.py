@@ -15,7 +15,7 @@ from typing import Sequence
 import numpy as np
 from fastcore.basics import patch
 from .commands import InputError, as_list
-from .pairfiles import read_pairs
+from .pairfiles import read_pairs, say_left_out
 from .text import expand_paths, numbered_lines, read_sentences, split_sentences, words
 
 # %% ../nbs/09a_test_sets.ipynb #8b871188
@@ -274,7 +274,9 @@ def collect_tasks(
     "The test sets that were asked for."
     tasks = [read_sts(p) for p in as_list(sts)] + [read_retrieval(p) for p in as_list(retrieval)]
     for p in as_list(pairs):
-        both = [pair[:2] for pair in read_pairs(p)]  # a hard negative is of no use here
+        found = read_pairs(p)
+        say_left_out(found)
+        both = [pair[:2] for pair in found]  # a hard negative is of no use here
         tasks.append(pairs_data(_draw(both, max_pairs, seed), Path(p).stem))
     tasks += [read_labelled(p) for p in as_list(labelled)]
     if corpus: tasks += own_text_tasks(corpus, max_pairs, seed)

@@ -7,7 +7,8 @@ __all__ = ['ABBREVIATIONS', 'STARTERS', 'SUFFIXES', 'OPENERS', 'MAX_LINE_BYTES',
            'split_sentences', 'bare_suffix', 'expand_paths', 'raw_lines', 'numbered_lines', 'read_sentences']
 
 # %% ../nbs/00d_text.ipynb #8125c0cb
-import glob, gzip, lzma, re, zlib
+import bz2, codecs, glob, gzip, lzma, re, zlib
+from itertools import chain
 from pathlib import Path
 from typing import Iterator
 from .commands import InputError, as_list, plural
@@ -82,7 +83,7 @@ def split_sentences(
 
 # %% ../nbs/00d_text.ipynb #944ddbd7
 SUFFIXES = ('.txt', '.md')  # what counts as text inside a folder
-OPENERS = {'.gz': gzip.open, '.xz': lzma.open}  # compressed text is read as it is
+OPENERS = {'.gz': gzip.open, '.xz': lzma.open, '.bz2': bz2.open}  # compressed text is read as it is
 
 def bare_suffix(
     path,    # a file, perhaps compressed
@@ -145,15 +146,38 @@ def raw_lines(
 
 # %% ../nbs/00d_text.ipynb #bbb31986
 def numbered_lines(
-    path,   # a UTF-8 file, perhaps compressed (.gz, .xz)
+    path,   # a file in UTF-8, or in UTF-16 with a byte order mark; perhaps compressed (.gz, .xz, .bz2)
 ):          # yields (number from 1, line without its end)
     "Stream the lines of a file as text; an error names the file, the line and the byte."
-    for number, line in raw_lines(path):
+    for number, line in _decoded(path, raw_lines(path)):
+        if '\0' in line:
+            raise InputError(f'{path}, line {number}: a NUL byte, so this is no text in UTF-8; '
+                             'if it is UTF-16 without a byte order mark, convert it: iconv -f utf-16le -t utf-8')
+        yield number, line.rstrip('\r\n')
+
+def _decoded(path, lines):
+    "Decode numbered lines of bytes."
+    for number, line in lines:
+        if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            yield from _from_utf16(path, chain([(number, line)], lines))
+            return
         encoding = 'utf-8-sig' if number == 1 else 'utf-8'  # a file may begin with a byte order mark
-        try: yield number, line.decode(encoding).rstrip('\r\n')
+        try: yield number, line.decode(encoding)
         except UnicodeDecodeError as e:
             raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start}); '
                              'convert it, for example: iconv -f latin1 -t utf-8') from None
+
+def _from_utf16(path, lines):
+    "Numbered lines of UTF-16, in which a line end is two bytes."
+    decoder, rest, number = codecs.getincrementaldecoder('utf-16')(), '', 0
+    try:
+        for line in chain((line for _, line in lines), [None]):
+            rest += decoder.decode(line or b'', line is None)
+            *done, rest = rest.split('\n')
+            for text in done: yield (number := number + 1), text
+    except UnicodeDecodeError as e:
+        raise InputError(f'{path}, line {number + 1}: not UTF-16 ({e.reason}), though it begins so') from None
+    if rest: yield number + 1, rest
 
 # %% ../nbs/00d_text.ipynb #9551311f
 def read_sentences(
