@@ -2,12 +2,12 @@
 FOLDER --corpus FILE` writes graph.json.
 
 The corpus has one sentence a line; the last 200 sentences ask, all others are the index."""
-from functools import partial
 import argparse
 import itertools
 import json
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
