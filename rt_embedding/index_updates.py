@@ -64,6 +64,7 @@ class _Gathered:
         self.counts |= dict(files=len(self.files), removed=len(gone), skipped=len(self.skipped))
         self.counts['passages'] = len(self.entries)
 
+# %% ../nbs/11a_index_updates.ipynb #10151d5b
 def gather(
     inputs:list,  # files, folders, globs, or 'python'
     old,          # the `SemanticIndex` of before, or None
@@ -124,6 +125,7 @@ def _kept_keys(old, rows):
     keys[at] = old._keys[kept]
     return keys, np.delete(old._keys, kept)
 
+# %% ../nbs/11a_index_updates.ipynb #123b497f
 def grow_graph(
     index:SemanticIndex,  # gets the graph
     old=None,             # the index of before, whose graph is updated; None: from scratch
@@ -169,9 +171,8 @@ def _inputs_of(folder, inputs, before):
 
 # %% ../nbs/11a_index_updates.ipynb #a6d45c57
 def _has_bm25():
-    try: import_extra('bm25s', 'search')
+    try: return bool(import_extra('bm25s', 'search'))
     except InputError: return False
-    return True
 
 def _update(folder, model, inputs, model_path):
     old = SemanticIndex.load(folder) if folder.exists() else None
@@ -194,6 +195,7 @@ def _update(folder, model, inputs, model_path):
     index.save(folder, dict(inputs=inputs, files=found.files, model=model_path), _has_bm25())
     return index, found.counts
 
+# %% ../nbs/11a_index_updates.ipynb #f9af8475
 def update_index(
     folder,               # of the index; made if it does not exist
     model,                # an `EmbeddingModel`, or a callable texts -> vectors

@@ -30,6 +30,7 @@ def embed_query(self:EmbeddingModel,
     "One text, as LangChain asks for it."
     return self.encode(text).tolist()
 
+# %% ../nbs/11d_interoperability.ipynb #f6cc6829
 @patch
 async def aembed_documents(self:EmbeddingModel,
     texts,               # n texts
@@ -44,6 +45,7 @@ async def aembed_query(self:EmbeddingModel,
     "The same, without holding up an event loop."
     return await asyncio.to_thread(self.embed_query, text)
 
+# %% ../nbs/11d_interoperability.ipynb #c2e80fc3
 @patch
 def get_text_embedding_batch(self:EmbeddingModel,
     texts,               # n texts
@@ -65,12 +67,15 @@ class MTEBModel:
         **facts,                                 # further fields of MTEB's `ModelMeta`: languages, license, ...
     ):
         if name.count('/') != 1: raise InputError(f'MTEB files results under organisation/name, got {name!r}')
-        model.tokenizer  # without one: an error that says so
+        _ = model.tokenizer  # without one: an error that says so
         c = model.config
         self.model = model
-        self.mteb_model_meta = import_extra('mteb.models', 'mteb').ModelMeta.create_empty(overwrites=dict(
-            name=name, revision=revision or 'unnamed', n_parameters=parameter_count(c), n_embedding_parameters=c.vocab_size*c.hidden_dim,
-            max_tokens=c.context_window, embed_dim=c.embedding_dim, similarity_fn_name='cosine', framework=['PyTorch'], use_instructions=False) | facts)
+        known = dict(name=name, revision=revision or 'unnamed', n_parameters=parameter_count(c),
+                     n_embedding_parameters=c.vocab_size*c.hidden_dim, max_tokens=c.context_window,
+                     embed_dim=c.embedding_dim, similarity_fn_name='cosine', framework=['PyTorch'],
+                     use_instructions=False)
+        meta = import_extra('mteb.models', 'mteb').ModelMeta
+        self.mteb_model_meta = meta.create_empty(overwrites=known | facts)
 
     def encode(self,
         inputs,             # a loader of batches, dicts with a list under `text`
@@ -80,18 +85,21 @@ class MTEBModel:
         "Texts to vectors."
         return self.model.encode([t for batch in inputs for t in batch['text']], batch_size, show_progress_bar=False)
 
-    def similarity(self,
-        a,  # `(n,E)` vectors
-        b,  # `(m,E)` vectors
-    )->torch.Tensor:  # `(n,m)` cosines
-        "Every row with every row."
-        return _unit(a) @ _unit(b).T
-
-    def similarity_pairwise(self,
-        a,  # `(n,E)` vectors
-        b,  # `(n,E)` vectors
-    )->torch.Tensor:  # `(n,)` cosines
-        "Row by row."
-        return (_unit(a)*_unit(b)).sum(-1)
-
+# %% ../nbs/11d_interoperability.ipynb #e59f400d
 def _unit(x): return F.normalize(torch.atleast_2d(torch.as_tensor(x).float()), dim=-1)
+
+@patch
+def similarity(self:MTEBModel,
+    a,  # `(n,E)` vectors
+    b,  # `(m,E)` vectors
+)->torch.Tensor:  # `(n,m)` cosines
+    "Every row with every row."
+    return _unit(a) @ _unit(b).T
+
+@patch
+def similarity_pairwise(self:MTEBModel,
+    a,  # `(n,E)` vectors
+    b,  # `(n,E)` vectors
+)->torch.Tensor:  # `(n,)` cosines
+    "Row by row."
+    return (_unit(a)*_unit(b)).sum(-1)

@@ -275,7 +275,7 @@ def train_mlm(
     max_tokens:int=None,                      # tokens per batch, padding included, instead of batch_size
     init:str='random',                        # of the token embeddings: random, or spectral (co-occurrence counts)
     shards:str=None,                          # folder of the tokenized corpus; not given: <output_dir>/shards
-    resume:str='auto',                        # auto: go on with the run in output_dir; never: refuse if there is one
+    resume:str='auto',                        # auto: resume the run in output_dir; never: an error if there is one
     tensorboard:bool=False,                   # also write the metrics to <output_dir>/tensorboard
     **kwargs,
 ):
