@@ -17,7 +17,7 @@ _RESERVED = {'models', 'datasets', 'spaces'}  # pages of the hub: no user has su
 
 def is_hub_name(
     name,     # what a user gave as a model
-)->bool:      # may it be asked of a hub?
+)->bool:      # True: a hub may be asked for it
     "Does it look like `user/name`, and like nothing on this machine?"
     name = os.fspath(name)
     user = name.split('/')[0]
@@ -53,7 +53,7 @@ PUBLISHED_FILES = ('config.json', 'model.safetensors', 'tokenizer.model', 'READM
 def fetch(
     repo:str,               # `user/name`
     revision:str|None=None, # branch, tag or commit; None: the newest
-    files=PUBLISHED_FILES,            # names or patterns that may come in
+    files=PUBLISHED_FILES,            # names or patterns of the files to fetch
 )->Path:                    # the folder in the cache of `huggingface_hub`; treat it as read-only
     "Bring a repository onto this machine, or find it there."
     try: hub = import_extra('huggingface_hub', 'hub')

@@ -166,7 +166,7 @@ def _receive(readers, deadline):
     for rank, reader in enumerate(readers):
         try:
             if reader.poll(max(0, deadline - time.monotonic())): received[rank] = pickle.loads(reader.recv_bytes())
-        except EOFError: pass  # it died without a word
+        except EOFError: pass  # it died without sending anything
     return received
 
 # %% ../nbs/00_testing.ipynb #f96c94ed
@@ -251,7 +251,7 @@ class PracticeHubHandler(_Replies):
 # %% ../nbs/00_testing.ipynb #f1476a37
 @contextmanager
 def practice_hub(
-    token:str='practice',  # whoever shows it may write, and read what is private
+    token:str='practice',  # a request that carries it may write, and read private repositories
 ):                         # yields the server: `url`, `repos`, and `requests`, the list of what was asked
     "A hub in the memory of this process, on the loopback; inside the block, `HF_ENDPOINT` and `HF_TOKEN` name it."
     server = ThreadingHTTPServer(('127.0.0.1', 0), PracticeHubHandler)
