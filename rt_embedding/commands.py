@@ -100,7 +100,7 @@ def _keep_parts(old, new, keep):
 
 # %% ../nbs/00a_commands.ipynb #398c3d51
 def _replace_folder(new, path):
-    "Rename `new` to `path`; a folder that is there steps aside, and comes back if the rename fails."
+    "Rename `new` to `path`; an existing folder is moved aside first, and moved back if the rename fails."
     old = None
     if path.exists():
         old = path.with_name(f'.{path.name}.{os.getpid()}.old')
@@ -274,7 +274,7 @@ def _call(func, args, prog, flush):
     try:
         _check_common(args)
         func(**args)
-        if flush: sys.stdout.flush()  # here, where a full disk or a closed pipe is answered
+        if flush: sys.stdout.flush()  # here, where a full disk or a closed pipe is handled
     except InputError as e: return _stop(f'{prog}: {e}', 2)
     except (MemoryError, RuntimeError) as e:
         if isinstance(e, RuntimeError) and not _NO_MEMORY.search(str(e)): raise

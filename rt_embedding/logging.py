@@ -168,7 +168,7 @@ def __exit__(self:TrainingLogger, *exc): self.close()
 # %% ../nbs/00c_logging.ipynb #0f635aff
 @patch
 def sync(self:TrainingLogger):
-    "Put the figures on the disk; complain if their file has gone."
+    "Put the figures on the disk; raise an error if their file was removed."
     os.fsync(self._file.fileno())  # takes a while; only then look whether the file is still where it was
     try: here = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.metrics_path))
     except FileNotFoundError: here = False
