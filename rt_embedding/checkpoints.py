@@ -61,7 +61,7 @@ def save_checkpoint(
     run:Path,              # the run folder
     keep:int=2,            # number of checkpoints to leave
 )->Path:                   # `<run>/checkpoints/step-00000123`
-    "Write everything that the next step depends on aside, rename it, and only then remove what is too old."
+    "Write what the next step depends on to a temporary folder, rename it, then remove what is too old."
     folder = Path(run)/'checkpoints'/f"step-{state['step']:08d}"
     with atomic_folder(folder, overwrite=True) as tmp:
         model.write_files(tmp)
@@ -129,7 +129,7 @@ def _check_memory(i, memory, shape):
 # %% ../nbs/06h_checkpoints.ipynb #fbe3e370
 def read_optimizer(
     folder,      # a verified checkpoint
-    optimizer,   # of the run that goes on
+    optimizer,   # of the run that is resumed
 )->dict:         # for `optimizer.load_state_dict`: tensors from the file, settings of the run
     "Load the optimizer's tensors and nothing else; InputError where they do not fit."
     path = Path(folder)/'optimizer.pt'
@@ -148,7 +148,7 @@ def read_optimizer(
 def _is_number(x): return type(x) is int and abs(x) < 1 << 62 or type(x) is float and math.isfinite(x)
 
 def _fits(x, fresh):
-    "Can `x` stand where a fresh run has `fresh`?"
+    "Can `x` be the value of an entry that is `fresh` in a new run?"
     if fresh == {}: return isinstance(x, dict)
     if fresh is None: return x is None or _is_number(x)
     if type(fresh) is float: return _is_number(x)

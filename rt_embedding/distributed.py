@@ -29,7 +29,7 @@ def _number(name, default):
 
 # %% ../nbs/05a_distributed.ipynb #353865f0
 class PeerLost(InputError):
-    "Another process of this training has gone."
+    "Another process of this training has ended."
 
 _CONNECTION_WORDS = ('gloo', 'Gloo', 'NCCL', 'Connection ', 'Broken pipe')  # in plain RuntimeErrors of PyTorch
 
@@ -222,7 +222,7 @@ def gather(
 
 # %% ../nbs/05a_distributed.ipynb #c7785372
 def shard_blocks(
-    model:EmbeddingModel,  # its blocks are taken apart, in place
+    model:EmbeddingModel,  # its blocks are split, in place
 ):
     "Keep only a part of every block in each process (FSDP); the rest stays whole."
     from torch.distributed.device_mesh import init_device_mesh  # only here: they take a second to import
@@ -279,7 +279,7 @@ def whole_model(
 def whole_state(
     optimizer,  # of a model that is perhaps sharded
 )->dict:        # its `state_dict`, with nothing but whole tensors
-    "What an optimizer remembers, put together; all processes must call this."
+    "The state of an optimizer, put together; all processes must call this."
     state = optimizer.state_dict()
     def whole(v): return v.full_tensor().cpu() if is_sharded(v) else v
     return dict(state, state={i: {k: whole(v) for k, v in memory.items()} for i, memory in state['state'].items()})
@@ -307,7 +307,7 @@ def load_optimizer(
     optimizer,   # of a model that is perhaps sharded
     state:dict,  # from `whole_state`
 ):
-    "Distribute what an optimizer remembered over its parameters."
+    "Distribute the state of an optimizer over its parameters."
     parameters = [p for g in optimizer.param_groups for p in g['params']]
     def own(v, parameter): return _distribute(v, parameter) if torch.is_tensor(v) and v.dim() else v
     memory = {i: {k: own(v, parameters[i]) for k, v in kept.items()} for i, kept in state['state'].items()}

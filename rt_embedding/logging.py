@@ -121,7 +121,7 @@ class TrainingLogger:
     def __init__(self,
         log_dir='logs',                    # folder of both files
         experiment_name:str='training',    # begins the name of the log file
-        resume_step:int|None=None,         # going on from this step: drop later records (0: all); None keeps all
+        resume_step:int|None=None,         # resuming from this step: drop later records (0: all); None keeps all
         progress:bool|None=None,           # show a bar; None: on a terminal only
         total_steps:int|None=None,         # length of the bar
     ):
@@ -145,7 +145,7 @@ def _trim(self:TrainingLogger, resume_step):
     if not self.metrics_path.exists(): return
     if resume_step is not None: clean_up(self.folder, 'metrics.jsonl')
     def stays(record):
-        step = record['step'] if type(record.get('step')) is int else 0  # the settings stand before the first step
+        step = record['step'] if type(record.get('step')) is int else 0  # the settings come before the first step
         return resume_step is None or 0 < resume_step and step <= resume_step
     kept = [r for r in read_metrics(self.metrics_path) if stays(r)]
     with atomic_file(self.metrics_path) as f: f.writelines(json.dumps(r) + '\n' for r in kept)
@@ -168,7 +168,7 @@ def __exit__(self:TrainingLogger, *exc): self.close()
 # %% ../nbs/00c_logging.ipynb #0f635aff
 @patch
 def sync(self:TrainingLogger):
-    "Put the figures on the disk; complain if their file has gone."
+    "Put the figures on the disk; raise an error if their file was removed."
     os.fsync(self._file.fileno())  # takes a while; only then look whether the file is still where it was
     try: here = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.metrics_path))
     except FileNotFoundError: here = False

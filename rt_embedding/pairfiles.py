@@ -128,7 +128,7 @@ def is_pair_file(
 def continued_lines(
     lines:list,   # stripped, none empty
 )->int:           # between 0 and `len(lines) - 1`
-    "How many lines end in the middle of a sentence that goes on in the next line?"
+    "How many lines end in the middle of a sentence that continues in the next line?"
     return sum(a[-1] not in '.!?:"\')' and b[0].islower() for a, b in zip(lines, lines[1:], strict=False))
 
 # %% ../nbs/00i_pair_files.ipynb #0e866473
@@ -138,7 +138,7 @@ def _sentences_of(lines, unwrap):
     return [s for line in lines for s in split_sentences(line)]
 
 # %% ../nbs/00i_pair_files.ipynb #4fdbb60a
-MOST_LINES = 1000  # a passage is handed on after so many lines, whether it has ended or not
+MOST_LINES = 1000  # a passage is handed on after this many lines, even if it has not ended
 
 def passage_sentences(
     lines,   # of `numbered_lines`: (number, text)

@@ -47,6 +47,7 @@ def _snippet_start(text, query, width):
     if columns(text[:at]) < width//2: return 0
     return text.find(' ', at - width//3, at) + 1 or at
 
+# %% ../nbs/11b_search_command.ipynb #5bf5ed2c
 def snippet(
     text:str,    # of an answer
     query:str,   # words to look for
@@ -86,6 +87,7 @@ def _hit_lines(hit, width, query):
     if hit.entry.get('name'): yield ' '*len(start) + text
     if place and gap < 2: yield ' '*len(start) + place              # never cut: a place is to be copied
 
+# %% ../nbs/11b_search_command.ipynb #d98ccb74
 def format_hits(
     hits:list,       # list of `Hit`
     width:int=80,    # columns of the terminal
@@ -122,6 +124,7 @@ def _below(entry, parts, shared):
     "One part further down, or the file itself."
     return parts[shared + 1] if len(parts) > shared + 1 else Path(entry['file']).stem
 
+# %% ../nbs/11b_search_command.ipynb #a1f696f5
 def map_groups(
     entries:list,  # of an index
     most:int=7,    # number of groups; the others share one name
@@ -201,6 +204,7 @@ def _model(path, what):
         raise InputError(f'{what} holds no model: run rt_quickstart first, or give --model a_model')
     return EmbeddingModel.from_pretrained(path)
 
+# %% ../nbs/11b_search_command.ipynb #9056469b
 def temporary_index(
     inputs,      # files, folders, ..., or None
     model,       # path of a model, or None

@@ -139,6 +139,7 @@ def _block_weights(w, a, b):
     new[b + 'mlp.down_proj.weight'] = _centred(w[a + 'feedforward.down.weight'], 0)
     return new
 
+# %% ../nbs/11c_sentence_transformers.ipynb #5483f44f
 def _eurobert(model):
     "The blocks as a `EuroBertModel`; sums in float64, so that rounding happens once."
     body = _empty_eurobert(model)
@@ -192,21 +193,7 @@ def _stock_modules(model):
                        init_bias=shift)
     return [*chain, parts.Pooling(c.hidden_dim), dense, base.Normalize()]
 
-# %% ../nbs/11c_sentence_transformers.ipynb #e4dba661
-def export_stock(
-    model:EmbeddingModel,  # with its tokenizer; not changed
-    folder,                # where the copy goes; an older one there is replaced
-)->Path:                   # the folder; `SentenceTransformer(folder)` opens it without a flag and without this package
-    "Rewrite a model as stock parts of transformers and sentence-transformers; the vectors stay."
-    folder = Path(folder)
-    if folder.exists() and not (folder/'sentence_bert_config.json').is_file() and any(folder.iterdir()):
-        raise InputError(f'{folder} holds something else than such an export: choose another folder')
-    stock = SentenceTransformer(modules=_stock_modules(model), device='cpu', similarity_fn_name='cosine')
-    with atomic_folder(folder, overwrite=True, keep=lambda name: name.startswith('.')) as tmp:  # for example .git
-        stock.save_pretrained(str(tmp), create_model_card=False)
-        (tmp/'README.md').write_text(_STOCK_CARD.format(c=model.config), encoding='utf-8')
-    return folder
-
+# %% ../nbs/11c_sentence_transformers.ipynb #6a568f04
 _STOCK_CARD = '''---
 library_name: sentence-transformers
 pipeline_tag: sentence-similarity
@@ -222,3 +209,18 @@ Trained with rt_embedding, rewritten as EuroBERT with stock modules: `SentenceTr
 gives vectors of {c.embedding_dim} numbers. It reads at most {c.context_window} tokens; longer text is cut.
 The bias and matrix of every `mlp.up_proj` are ones and zeros: the gate stays open.
 '''
+
+# %% ../nbs/11c_sentence_transformers.ipynb #e4dba661
+def export_stock(
+    model:EmbeddingModel,  # with its tokenizer; not changed
+    folder,                # where the copy goes; an older one there is replaced
+)->Path:                   # the folder; `SentenceTransformer(folder)` opens it without a flag and without this package
+    "Rewrite a model as stock parts of transformers and sentence-transformers; the vectors stay."
+    folder = Path(folder)
+    if folder.exists() and not (folder/'sentence_bert_config.json').is_file() and any(folder.iterdir()):
+        raise InputError(f'{folder} holds something else than such an export: choose another folder')
+    stock = SentenceTransformer(modules=_stock_modules(model), device='cpu', similarity_fn_name='cosine')
+    with atomic_folder(folder, overwrite=True, keep=lambda name: name.startswith('.')) as tmp:  # for example .git
+        stock.save_pretrained(str(tmp), create_model_card=False)
+        (tmp/'README.md').write_text(_STOCK_CARD.format(c=model.config), encoding='utf-8')
+    return folder
