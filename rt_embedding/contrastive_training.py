@@ -244,7 +244,7 @@ def train_contrastive(
     validation_candidates:int=512,        # held-out positives that compete in a validation
     hard_negative_margin:float=None,      # mine hard negatives, at least this far behind the positive (cosine, as 0.1)
     mlm_weight:float=0.,                  # of an MLM loss alongside, on the corpus or the texts of the pairs; 0: off
-    resume:str='auto',                    # auto: go on with the run in output_dir; never: refuse if there is one
+    resume:str='auto',                    # auto: resume the run in output_dir; never: an error if there is one
     tensorboard:bool=False,               # also write the metrics to <output_dir>/tensorboard
     **kwargs,
 ):

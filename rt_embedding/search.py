@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FINGERPRINT_TEXT', 'LEXICAL_WEIGHT', 'INDEX_VERSION', 'INDEX_FILES', 'GRAPH_BEAM', 'encoder_of', 'model_fingerprint',
            'same_model', 'Hit', 'SemanticIndex', 'words_of', 'build_word_index', 'fuse_scores', 'check_question',
-           'checksum', 'is_index', 'read_header', 'LazyLines']
+           'checksum', 'is_index', 'read_index_header', 'LazyLines']
 
 # %% ../nbs/11_semantic_search.ipynb #171b083d
 import hashlib, os
@@ -291,7 +291,7 @@ def _header_problem(header):
         return 'it does not say how many vectors there are, and of which dimension'
 
 # %% ../nbs/11_semantic_search.ipynb #905f4c50
-def read_header(
+def read_index_header(
     folder:Path,  # of an index
 )->dict:          # its header.json, checked
     "The header of an index folder, if this version can read it."
@@ -332,7 +332,7 @@ def _read_files(folder, header):
 
 # %% ../nbs/11_semantic_search.ipynb #8979dced
 def _load(cls, folder, model):
-    header = read_header(folder)
+    header = read_index_header(folder)
     vectors, entries = _read_files(folder, header)
     if model is not None and not same_model(model_fingerprint(model), header['fingerprint']):
         raise InputError(f'{folder} was made by another model than the one given: build the index again')
