@@ -180,6 +180,15 @@ class SentenceWriter(_MarkedText):
         "Has the corpus as many sentences as it may have?"
         return self.counts['sentences'] == self.settings['max_sentences']
 
+    def add(self,
+        article:dict,  # with 'text'
+    ):
+        "Write the new sentences of an article."
+        lines = ''.join(sentence + '\n' for sentence in self._new_sentences(article)).encode('utf-8', 'replace')
+        self.counts['articles'] += 1
+        self.crc = crc32(lines, self.crc)
+        self.file.write(lines)
+
     def close(self):
         "Give the finished corpus its name."
         self.save()
@@ -196,17 +205,6 @@ def _new_sentences(self:SentenceWriter, article):
         self.counts[kind] += 1
         if kind == 'sentences': yield sentence
         if self.full: return
-
-# %% ../nbs/06e_wikipedia.ipynb #06e00014
-@patch
-def add(self:SentenceWriter,
-    article:dict,  # with 'text'
-):
-    "Write the new sentences of an article."
-    lines = ''.join(sentence + '\n' for sentence in self._new_sentences(article)).encode('utf-8', 'replace')
-    self.counts['articles'] += 1
-    self.crc = crc32(lines, self.crc)
-    self.file.write(lines)
 
 # %% ../nbs/06e_wikipedia.ipynb #39bc0019
 def _write_articles(writer, stream, save_every, on_progress):
