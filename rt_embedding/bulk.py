@@ -37,7 +37,7 @@ def save_vectors(
     path,     # the `.npy` file; appears whole or not at all
     dim:int,  # E
 )->int:       # rows written
-    "Write a stream of arrays as one NumPy file, with one block in memory; `np.load(path, mmap_mode='r')` reads it so."
+    "Write a stream of arrays as one NumPy file, with one block in memory; read it with `np.load(path, mmap_mode='r')`."
     n = 0
     with atomic_file(path, 'wb') as file:
         start = _write_header(file, 0, dim)
@@ -112,7 +112,7 @@ MANIFEST = 'manifest.jsonl'
 def read_manifest(
     folder,      # from `embed_files`
 )->tuple:        # the heading, and for every finished array its record; ({}, {}) if there is none
-    "What is finished in a folder of vectors."
+    "Read the manifest: which arrays of a folder are finished."
     path = Path(folder)/MANIFEST
     records = read_json_lines(path) if path.exists() else []
     return records[0] if records else {}, {r['output']: r for r in records[1:]}

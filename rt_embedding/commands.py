@@ -17,13 +17,13 @@ from loguru import logger
 
 # %% ../nbs/00a_commands.ipynb #4e1023df
 class InputError(ValueError):
-    "Something the user gave cannot be used; the message names it and says what to do, in one line."
+    "The user's input cannot be used; the message says in one line what is wrong and what to do."
 
 # %% ../nbs/00a_commands.ipynb #98f24d8d
 def make_folders(
     path,     # a folder, there or not
 )->list:      # the folders that were missing, innermost first
-    "Make a folder and what is missing above it."
+    "Make a folder and its missing parent folders."
     path, new = Path(path), []
     above = path
     while not above.exists():
@@ -94,7 +94,7 @@ def _link_or_copy(source, target):
     else: link(source, target)
 
 def _keep_parts(old, new, keep):
-    "Take parts of the old folder over into the new one, where it has none of that name."
+    "Take parts of the old folder over into the new one, unless it has a part of that name."
     for f in old.iterdir():
         if keep(f.name) and not (new/f.name).exists(): _link_or_copy(f, new/f.name)
 
@@ -211,7 +211,7 @@ def import_extra(
 def as_list(
     x,         # a string, a path, or several of them
 )->list:       # `[x]` for one string or path, else `list(x)`; an empty list for None
-    "One or several, as a list."
+    "Make a list of one item or of several."
     if x is None: return []
     return [x] if isinstance(x, (str, Path)) else list(x)
 
@@ -254,7 +254,7 @@ def _stop(message, code):
     return code
 
 def _drop_unwritten():
-    "Give up what could not be printed, or Python would try again at exit and complain."
+    "Discard output that could not be printed; otherwise Python would try again at exit and complain."
     try: sys.stdout.flush()
     except OSError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -90,7 +90,7 @@ def _join(device):
 def world(
     device:str='auto',  # where we will compute; decides between NCCL (CUDA) and gloo
 )->ProcessInfo:         # who we are
-    "Join the processes that were launched with this one; a process alone stays alone, at no cost."
+    "Join the processes that were launched with this one; a single process opens no connection."
     if not dist.is_available(): return ProcessInfo()
     if not dist.is_initialized():
         if _number('WORLD_SIZE', 1) == 1: return ProcessInfo()
@@ -126,7 +126,7 @@ def main_first(
     work,         # called in rank 0; its result should be small, it travels
     others=None,  # called in the other processes afterwards; None: they get the result of rank 0
 ):                # what `work` returned (or `others`)
-    "Do something once, in rank 0, while all others wait; an error there is an error everywhere."
+    "Call `work` in rank 0 only, while all others wait; if it fails, every process raises its error."
     w = world()
     if w.size == 1: return work()
     result = failed = None
@@ -187,7 +187,7 @@ def sum_gradients(
     figures:Tensor,     # `(k,)` numbers to sum along the way
     bucket:int=1 << 24, # numbers sent at a time: bounds the memory
 )->Tensor:              # `(k,)` float64, summed over the processes
-    "Replace every gradient by its sum over all processes; what none of them has stays None."
+    "Replace every gradient by its sum over all processes; a gradient that no process has stays None."
     whole = [p for p in parameters if not is_sharded(p)]  # FSDP has summed the others already
     has = torch.tensor([p.grad is not None for p in whole], dtype=torch.float64, device=figures.device)
     figures, has = _sum(torch.cat([figures.double(), has])).split([len(figures), len(whole)])
@@ -256,7 +256,7 @@ def clip_gradients(
 def split_shards(
     parameters:list,  # of one group of an optimizer
 )->list:              # one or two lists: whole ones, sharded ones
-    "Optimizers do not mix sharded and whole tensors in a group."
+    "Split a group into whole and sharded tensors, which optimizers cannot mix."
     kinds = [[p for p in parameters if is_sharded(p) == sharded] for sharded in (False, True)]
     return [kind for kind in kinds if kind] or [[]]
 
@@ -286,7 +286,7 @@ def whole_state(
 
 # %% ../nbs/05a_distributed.ipynb #8a652bd1
 def _distribute(value, like):
-    "`value` in the form that `like` has: whole, or our part of it."
+    "`value` in the form of `like`: the whole tensor, or the part of this process."
     if not is_sharded(like): return value
     from torch.distributed.tensor import distribute_tensor
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)

@@ -33,7 +33,7 @@ _roles = re.compile(r'(?:(:math)|(?<![\w:+.-]):[a-zA-Z][\w:+.-]*)?:`([~.!]*)([^`
 _simple_math = re.compile(r'[\w ,.()+-]*$')
 
 def _role(match):
-    "What a reader sees of `:func:`~numpy.split``: the last part after `~`; formulas stay if they are words."
+    "The text of a role such as `:func:`~numpy.split``: the last part after `~`; formulas stay if they are words."
     if match[1]: return match[3] if _simple_math.match(match[3]) else PLACEHOLDER
     return match[3].split('.')[-1] if '~' in match[2] else match[3]
 

@@ -176,7 +176,7 @@ def embed(self:EmbeddingModel,
 def mlm_logits(self:EmbeddingModel,
     hidden:Tensor,  # `(...,D)` from `encode_tokens`
 )->Tensor:          # `(...,V)` logits, the head tied to the token embedding (Press & Wolf 2017)
-    "How likely is each token of the vocabulary at these positions?"
+    "Score every token of the vocabulary at these positions."
     return linear(hidden, self.token_embedding.weight) + self.mlm_bias
 
 # %% ../nbs/04_encoder.ipynb #b04a0022
@@ -301,7 +301,7 @@ def _embed_bags(self:EmbeddingModel, batches, tokens, place, x):
 def embed_batches(self:EmbeddingModel,
     batches:list,   # of (`(B,T)` int64 ids, `(B,T)` bool mask or None), each padded by itself
 )->Tensor:          # `(N,E)` unit vectors of all rows, in order
-    "What `embed` gives for each batch; every distinct token is looked up once for all of them."
+    "The vectors of several batches, as `embed` gives them, with one look-up of each distinct token."
     tokens, place = torch.cat([ids.flatten() for ids, _ in batches]).unique(return_inverse=True)
     x = self.token_embedding(tokens)                                              # (U,D), U distinct tokens
     if not self.blocks and not self.logger.active: return self._embed_bags(batches, tokens, place, x)
@@ -316,7 +316,7 @@ MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 100.0  # 1/0.01 is the limit that CLIP 
 
 @patch(as_prop=True)
 def temperature(self:EmbeddingModel)->Tensor:  # 0-dim, positive; 1 without a learnable temperature
-    "What similarities are divided by, learned in log space and clamped."
+    "The temperature that divides similarities, learned in log space and clamped."
     if self.log_temperature is None: return torch.ones((), device=self.device)
     t = self.log_temperature
     clamped = t.clamp(math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE))

@@ -37,7 +37,7 @@ def pad_rows(
 
 # %% ../nbs/04a_encoding.ipynb #b50506f5
 class _Truncation:
-    "Count what the context cuts away, and report it once."
+    "Counts the texts and tokens that the context cuts off, and reports them once."
     def __init__(self, context_window, action):
         if not callable(action) and action not in ('warn', 'error', 'ignore'):
             raise InputError(f"on_truncate must be 'warn', 'error' or 'ignore', got {action!r}")
@@ -62,7 +62,7 @@ def count(self:_Truncation, rows):
 # %% ../nbs/04a_encoding.ipynb #b4a00023
 @patch
 def report(self:_Truncation):
-    "Say what was cut, if anything was."
+    "Warn or raise an error if texts were cut."
     if not self.cut or self.action == 'ignore': return
     say = self.action if callable(self.action) else logger.warning
     say(f'{self.cut} of {self.texts} texts were cut at {self.room + 2} tokens; '

@@ -18,7 +18,7 @@ _RESERVED = {'models', 'datasets', 'spaces'}  # pages of the hub: no user has su
 def is_hub_name(
     name,     # what a user gave as a model
 )->bool:      # True: a hub may be asked for it
-    "Does it look like `user/name`, and like nothing on this machine?"
+    "Does the name look like `user/name`, and not like a path on this machine?"
     name = os.fspath(name)
     user = name.split('/')[0]
     if not _NAME.fullmatch(name) or '..' in name or user in _RESERVED: return False
@@ -35,7 +35,7 @@ def _first_line(error): return next(iter(str(error).strip().splitlines()), type(
 
 # %% ../nbs/00e_hub.ipynb #c5609d31
 def _why_not_fetched(error, revision, place, offline):
-    "What went wrong, in one line that says what to do."
+    "The error message, in one line that says what to do."
     errors = import_extra('huggingface_hub.errors', 'hub')
     if isinstance(error, errors.RevisionNotFoundError): return f'has no revision {revision!r}'
     if isinstance(error, errors.RepositoryNotFoundError):
@@ -55,7 +55,7 @@ def fetch(
     revision:str|None=None, # branch, tag or commit; None: the newest
     files=PUBLISHED_FILES,            # names or patterns of the files to fetch
 )->Path:                    # the folder in the cache of `huggingface_hub`; treat it as read-only
-    "Bring a repository onto this machine, or find it there."
+    "Download a repository, or find it in the cache."
     try: hub = import_extra('huggingface_hub', 'hub')
     except InputError as e: raise InputError(f'{repo} is no folder here; to ask a hub for it, {e}') from None
     place, offline = _endpoint(), _offline()
@@ -72,7 +72,7 @@ def upload(
     private:bool=True, # only you can see it; False: everybody
     message:str='',    # of the commit
 )->str:                # the address of the commit
-    "Publish a folder under a name; files of an older version that the folder does not have stay there."
+    "Publish a folder under a name; files of an older version stay on the hub if the folder has no such file."
     hub, place = import_extra('huggingface_hub', 'hub'), _endpoint()
     if not _NAME.fullmatch(repo): raise InputError(f'{repo} is not a name on a hub: give user/name')
     if _offline(): raise InputError(f'{repo} cannot be published: HF_HUB_OFFLINE is set')

@@ -26,7 +26,7 @@ def masking_kinds(
     mask_id:int=4,   # id of `[MASK]`
     n_special:int=5, # ids below this are special
 )->Tensor:           # `(B,T)` int, indices into `MASKING_KINDS`
-    "What was done to each token?"
+    "What masking did to each token, as an index into `MASKING_KINDS`."
     chosen = labels != IGNORE
     kind = (inputs >= n_special).int()                 # 0 special, 1 left alone
     kind[chosen] = 4

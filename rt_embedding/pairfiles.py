@@ -41,7 +41,7 @@ def _named(value, place):
 
 # %% ../nbs/00i_pair_files.ipynb #e7a0836b
 def _as_pair(columns, place):
-    "Two or three texts, or an error that says what is missing."
+    "Check the columns of a line: two or three texts, or an error that says what is missing."
     columns = [c.strip() for c in columns]
     if len(columns) not in (2, 3):
         raise InputError(f'{place}: {len(columns)} column{"s"*(len(columns) != 1)}, '

@@ -58,7 +58,7 @@ def _start_pool(workers, method='fork' if sys.platform == 'linux' else 'spawn'):
 
 # %% ../nbs/06d_python_docs.ipynb #39bb0043
 def _each(pool, tasks):
-    "Results of `_work`, in order; what the pool cannot do is done here."
+    "Results of `_work`, in order; tasks that the pool cannot do are done in this process."
     done = 0
     if pool is not None:
         try:
@@ -78,7 +78,7 @@ def _related(home, module): return home.split('.')[0] == module.split('.')[0] or
 
 # %% ../nbs/06d_python_docs.ipynb #39bb0049
 class _Definitions:
-    "Which module defines what."
+    "Finds the module that defines a name."
     def __init__(self, modules):
         self.modules = {m.name: m for m in modules}
         self.defined = {m.name: set() for m in modules}

@@ -325,7 +325,7 @@ def _tops_named(name):
 def locate_packages(
     names,     # a name, or several; None: `python` and all installed packages
 )->tuple:      # (source files to read, names of standard modules to inspect)
-    "What to read for names of packages, distributions or standard modules; `python` is all of the latter."
+    "Find the files of packages, distributions or standard modules; `python` means all standard modules."
     if names is None: names = ['python', *installed_packages()]
     standard, tops = [], []
     for name in [names] if isinstance(names, str) else names:

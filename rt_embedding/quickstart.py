@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from fastcore.script import Param
 from .commands import InputError, atomic_file, atomic_folder, command, import_extra, sha256_file
-from .cooccurrence import check_init
+from .spectral import check_init
 from .configuration import PRESETS
 from .evaluation import evaluate_retrieval, score_ranking
 from .logging import read_metrics

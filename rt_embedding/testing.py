@@ -25,7 +25,7 @@ from loguru import logger
 
 # %% ../nbs/00_testing.ipynb #5f294f9b
 def _one_line(message):
-    "The message in one line; of paths on this machine only the file's name."
+    "The message in one line; paths on this machine are shortened to the file's name."
     here = os.getcwd()
     text = re.sub(re.escape(here) + r'(?![\w/.-])', '...', ' '.join(message.split()))
     roots = {here, os.path.expanduser('~'), sys.prefix, tempfile.gettempdir(), os.path.realpath(tempfile.gettempdir())}
@@ -50,7 +50,7 @@ def refused(
 
 # %% ../nbs/00_testing.ipynb #e1ceffdc
 def _remove_console():
-    "Remove the sink that loguru begins with, and only that; False if it is gone already."
+    "Remove only the sink that loguru begins with; False if it was removed already."
     try: logger.remove(0)
     except ValueError: return False
     return True
@@ -161,7 +161,7 @@ def _free_port():
 
 # %% ../nbs/00_testing.ipynb #64166a90
 def _receive(readers, deadline):
-    "(result, error) from every process; (None, None) from one that died."
+    "(result, error) of every process; (None, None) for a process that died."
     received = [(None, None)]*len(readers)
     for rank, reader in enumerate(readers):
         try:
@@ -285,7 +285,7 @@ def create(self:PracticeHubHandler, body):
 # %% ../nbs/00_testing.ipynb #3f0c8b45
 @patch
 def repo(self:PracticeHubHandler, name):
-    "The repository, if there is one and it may be seen."
+    "The repository of this name, if it exists and the request may see it."
     repo = self.server.repos.get(name)
     if repo is not None and (not repo['private'] or self.knows_token()): return repo
     self.missing()

@@ -216,7 +216,7 @@ def step(self:TrainingRun)->dict:  # epoch, lr, grad_norm
 # %% ../nbs/06i_training_loop.ipynb #496e65ff
 @patch
 def newest_good(self:TrainingRun)->str:
-    "What a user can go back to."
+    "Name the newest good checkpoint, for a message."
     found = checkpoints(self.run)
     return f'the last good checkpoint is {found[-1]}' if found else 'there is no good checkpoint yet'
 
@@ -401,12 +401,12 @@ def go(self:TrainingRun)->dict:  # steps, tokens, seconds, best and last validat
 def check_resume(
     resume:str,  # what a caller wants
 ):
-    "InputError for a word that `train` does not know: complain before anything is tokenized, not after."
+    "Check the value of `resume` before anything is tokenized; InputError for an unknown one."
     if resume not in ('auto', 'never'): raise InputError(f"resume must be 'auto' or 'never', got {resume!r}")
 
 # %% ../nbs/06i_training_loop.ipynb #78ca34b5
 def _enter(stack, run):
-    "Lock the run folder and clean up what a killed run has left; nobody else writes here now."
+    "Lock the run folder and clean up what a killed run has left; no other process writes here now."
     busy = f'{run} is in use by another training: wait for it or choose another folder'
     stack.enter_context(locked_folder(run, busy))
     for f in ('best', 'last', 'config.json', 'shards', 'checkpoints/step-*'): clean_up((run/f).parent, Path(f).name)

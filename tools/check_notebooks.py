@@ -40,8 +40,9 @@ COLAB = f'''#| hide
 import os, subprocess, sys
 if 'google.colab' in sys.modules:  # there this cell fetches the project and installs it; elsewhere it does nothing
     if not os.path.exists('/content/rt_embedding'):
-        subprocess.run('git clone -q --depth 1 {REPOSITORY} /content/rt_embedding', shell=True, check=True)
-        subprocess.run('pip install -q "/content/rt_embedding[colab]"', shell=True, check=True)
+        clone = 'git clone -q --depth 1 {REPOSITORY} /content/rt_embedding'
+        for line in (clone, 'pip install -q "/content/rt_embedding[colab]"'):
+            subprocess.run(line, shell=True, check=True)
     os.chdir('/content/rt_embedding/nbs')'''
 
 
