@@ -33,7 +33,7 @@ import peers
 from candidate import (DenseHead, FullScores, RandomBatches, Rows, encode_all, make_objective, make_trainer,
                        products_ms, trainer, training_step)
 from rt_embedding import EmbeddingModel
-from rt_embedding.cooccurrence import spectral_init
+from rt_embedding.spectral import spectral_init
 from rt_embedding.linear import has_bf16
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.python_docs import documented_objects, python_sentences

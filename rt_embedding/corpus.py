@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 import numpy as np
 import torch
+from fastcore.basics import patch
 from loguru import logger
 from torch import Tensor
 from .commands import InputError, atomic_folder, os_reason, read_json, regular_file, sha256_file
@@ -84,28 +85,32 @@ class TokenShards:
         self.offsets = _open_array(offsets, '<i8', n_rows + 1, self.folder)  # row i is ids[offsets[i]:offsets[i+1]]
         _check_offsets(self.offsets, self.n_tokens, offsets)
 
-    def check_ids(self,
-        ids:np.ndarray,  # some of `self.ids`, as they are read
-    )->np.ndarray:       # the same
-        "Refuse a damaged id: it would be outside of the table, or a special token, in the middle of a training."
-        if len(ids) and (ids.max() >= self.header['vocab_size'] or ((ids <= MASK_ID) & (ids != UNK_ID)).any()):
-            raise InputError(f"{self.folder/'ids.bin'} contains token ids outside the vocabulary: {REMEDY}")
-        return ids
-
-    def check(self,
-        tokenizer,  # the tokenizer that the model will use
-    ):
-        "Refuse ids that were made by another tokenizer."
-        made, given = self.tokenizer_sha256, tokenizer.sha256
-        if given != made:
-            raise InputError(f'{self.folder} was made with tokenizer {made[:8]}, got {given[:8]}: {REMEDY}')
-
     @cached_property
     def lengths(self): return np.diff(self.offsets)  # int64, tokens of each row, specials not counted
     def __len__(self): return self.header['n_sentences']
     def __getitem__(self, i): return self.ids[self.offsets[i]:self.offsets[i+1]] if i >= 0 else self[len(self)+i]
     def __reduce__(self): return TokenShards, (self.folder,)  # a worker process opens the files, nothing is copied
     def __repr__(self): return f'TokenShards({str(self.folder)!r}, {len(self):,} sentences, {self.n_tokens:,} tokens)'
+
+# %% ../nbs/06_corpus.ipynb #06c00002
+@patch
+def check_ids(self:TokenShards,
+    ids:np.ndarray,  # some of `self.ids`, as they are read
+)->np.ndarray:       # the same
+    "Refuse ids outside the vocabulary, and special tokens other than UNK."
+    if len(ids) and (ids.max() >= self.header['vocab_size'] or ((ids <= MASK_ID) & (ids != UNK_ID)).any()):
+        raise InputError(f"{self.folder/'ids.bin'} contains token ids outside the vocabulary: {REMEDY}")
+    return ids
+
+# %% ../nbs/06_corpus.ipynb #06c00004
+@patch
+def check(self:TokenShards,
+    tokenizer,  # the tokenizer that the model will use
+):
+    "Refuse ids that were made by another tokenizer."
+    made, given = self.tokenizer_sha256, tokenizer.sha256
+    if given != made:
+        raise InputError(f'{self.folder} was made with tokenizer {made[:8]}, got {given[:8]}: {REMEDY}')
 
 # %% ../nbs/06_corpus.ipynb #0402cfc8
 def row_hashes(
@@ -133,6 +138,12 @@ def first_occurrences(
         keep[rows[np.unique(hashes[rows], return_index=True)[1]]] = True
     return keep
 
+# %% ../nbs/06_corpus.ipynb #06c00006
+@contextmanager
+def _writing(folder, *names):
+    "Several files of a folder, open for writing."
+    with ExitStack() as stack: yield [stack.enter_context(open(Path(folder)/name, 'wb')) for name in names]
+
 # %% ../nbs/06_corpus.ipynb #db6d61df
 def write_rows(
     chunks,            # yields lists of rows of ids
@@ -152,16 +163,11 @@ def write_rows(
                 ids.tofile(ids_file)
                 (n_tokens + ends).tofile(offsets_file)
                 row_hashes(ids, ends).tofile(hashes_file)
-            n_lines, n_sentences, n_tokens = n_lines + len(rows), n_sentences + len(ends), n_tokens + int(
-                ends[-1:].sum())
+            n_lines, n_sentences = n_lines + len(rows), n_sentences + len(ends)
+            n_tokens += int(ends[-1:].sum())
             if on_progress: on_progress(n_lines)
     return dict(n_lines=n_lines, n_empty=n_lines - n_sentences, n_duplicates=0, n_sentences=n_sentences,
                 n_tokens=n_tokens)
-
-@contextmanager
-def _writing(folder, *names):
-    "Several files of a folder, open for writing."
-    with ExitStack() as stack: yield [stack.enter_context(open(Path(folder)/name, 'wb')) for name in names]
 
 # %% ../nbs/06_corpus.ipynb #13a69a5b
 def drop_rows(
@@ -203,8 +209,8 @@ def _reusable(folder, wanted, rebuild):
     "The shard in `folder` if it fits; None if it must be built; an error if the folder is something else."
     if not folder.exists(): return None
     if not folder.is_dir(): raise InputError(f'{folder} is a file: name a folder for the token shards')
-    # Finder leaves a .DS_Store
-    names, shards, damage = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.')), None, None
+    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith('.'))   # Finder leaves a .DS_Store
+    shards = damage = None
     try: shards = TokenShards(folder) if names and not rebuild else None
     except InputError as e: damage = e
     changed = [k for k, v in wanted.items() if shards and shards.header[k] != v]
@@ -216,6 +222,7 @@ def _reusable(folder, wanted, rebuild):
     if damage: logger.warning('building again: {}', damage)
     if changed: logger.info('building {} again, it was made with another {}', folder, ', '.join(changed))
 
+# %% ../nbs/06_corpus.ipynb #06c00008
 def _open_settled(folder, tries=10):
     "Open a shard that another build may be replacing at this moment."
     for k in range(tries):
@@ -225,24 +232,28 @@ def _open_settled(folder, tries=10):
             time.sleep(.05)
 
 # %% ../nbs/06_corpus.ipynb #3ad00014
+def _deduplicated(folder, dtype, counts):
+    "The counts after all but the first of equal rows are dropped from the files."
+    keep = first_occurrences(np.memmap(Path(folder)/'hashes.bin', np.uint64, 'r'))
+    if keep.all(): return counts
+    return counts | dict(n_tokens=drop_rows(folder, keep, dtype), n_sentences=int(keep.sum()),
+                         n_duplicates=int((~keep).sum()))
+
+# %% ../nbs/06_corpus.ipynb #06c00011
 def _build(sentences, tokenizer, folder, wanted, on_progress):
-    start = time.perf_counter()
+    "Tokenise the sentences into a new shard folder."
+    start, dtype = time.perf_counter(), wanted['dtype']
+    encode = partial(tokenizer.encode_ordinary, n_threads=1)
     with atomic_folder(folder, overwrite=True) as tmp:
-        counts = write_rows(token_chunks(sentences, partial(tokenizer.encode_ordinary, n_threads=1)), tmp,
-                            wanted['dtype'], on_progress)
+        counts = write_rows(token_chunks(sentences, encode), tmp, dtype, on_progress)
         if not counts['n_tokens']:
             raise InputError(f"no token in {counts['n_lines']} lines: give text, one sentence a line")
-        keep = first_occurrences(np.memmap(tmp/'hashes.bin', np.uint64, 'r')) if wanted['deduplicate'] else np.ones(1,
-            bool)
+        if wanted['deduplicate']: counts = _deduplicated(tmp, dtype, counts)
         (tmp/'hashes.bin').unlink()
-        if not keep.all():
-            counts |= dict(n_tokens=drop_rows(tmp, keep, wanted['dtype']), n_sentences=int(keep.sum()),
-                           n_duplicates=int((~keep).sum()))
         (tmp/'header.json').write_text(json.dumps(wanted | counts, indent=1), encoding='utf-8')
-    logger.info(
-        'tokenised {n_lines:,} lines into {n_sentences:,} sentences of {n_tokens:,} tokens ({n_duplicates:,} '
-        'duplicates, '
-                '{n_empty:,} empty) in {s:.1f} s', s=time.perf_counter() - start, **counts)
+    logger.info('tokenised {n_lines:,} lines into {n_sentences:,} sentences of {n_tokens:,} tokens '
+                '({n_duplicates:,} duplicates, {n_empty:,} empty) in {s:.1f} s',
+                s=time.perf_counter() - start, **counts)
 
 # %% ../nbs/06_corpus.ipynb #0fc058a9
 def build_shards(
@@ -271,13 +282,14 @@ def build_shards(
 
 # %% ../nbs/06_corpus.ipynb #5556375d
 def random_order(
-    n:int,   # how many
-    *key:int,  # any numbers >= 0; the same numbers, the same order
+    n:int,      # how many
+    *key:int,   # any numbers >= 0; the same numbers, the same order
 )->np.ndarray:  # int64, 0..n-1 shuffled
     "Shuffle by sorting random keys, which NumPy promises never to change."
     if min(key) < 0: raise InputError(f'a seed must be 0 or larger, got {min(key)}')
     return np.argsort(np.random.PCG64(key).random_raw(n), kind='stable')
 
+# %% ../nbs/06_corpus.ipynb #06c00014
 def train_validation_split(
     n:int,                       # rows there are
     validation_split:float=0.1,  # share set aside, more than 0 and less than 1
@@ -293,11 +305,13 @@ def train_validation_split(
 
 # %% ../nbs/06_corpus.ipynb #86e1976d
 def _check_window(context_window, multiple_of=1):
+    "Refuse windows that no row fits into."
     if context_window < 3:
         raise InputError(f'context_window must be at least 3 (BOS, a token, EOS), got {context_window}')
     if multiple_of < 1: raise InputError(f'multiple_of must be at least 1, got {multiple_of}')
 
 def _cut_rows(n, batch_size):
+    "Ends of batches of `batch_size` rows; the last may be smaller."
     return np.append(np.arange(batch_size, n, batch_size), n)
 
 def _cut_tokens(width, max_tokens):
@@ -310,11 +324,19 @@ def _cut_tokens(width, max_tokens):
     return np.array(ends)
 
 # %% ../nbs/06_corpus.ipynb #1f256983
+def _check_plan(n_rows, batch_size, context_window, max_tokens):
+    "Refuse settings with which no batch can be made."
+    if n_rows == 0: raise InputError('a batch plan needs at least one row, got none')
+    if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
+    if max_tokens is not None and max_tokens < context_window:
+        raise InputError(f'max_tokens must hold one row of context_window {context_window}, got {max_tokens}')
+
+# %% ../nbs/06_corpus.ipynb #06c00016
 class BatchPlan:
     "Assign rows to batches: similar lengths together, otherwise at random."
     def __init__(self,
         lengths,                    # tokens of each row, BOS and EOS not counted
-        batch_size:int=32,          # B, rows a batch
+        batch_size:int=32,          # B, rows per batch
         context_window:int=16,      # T at most, BOS and EOS counted
         seed:int=0,                 # decides, with the epoch, every order
         max_tokens:int|None=None,   # instead of `batch_size`: B x T at most
@@ -322,49 +344,53 @@ class BatchPlan:
         multiple_of:int=1,          # widths are rounded up to a multiple of this
     ):
         _check_window(context_window, multiple_of)
-        if len(lengths) == 0: raise InputError('a batch plan needs at least one row, got none')
-        if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
-        if max_tokens is not None and max_tokens < context_window:
-            raise InputError(f'max_tokens must hold one row of context_window {context_window}, got {max_tokens}')
+        _check_plan(len(lengths), batch_size, context_window, max_tokens)
         self.context_window, self.seed, self.shuffle, self.multiple_of = context_window, seed, shuffle, multiple_of
-        self._lengths = np.minimum(lengths,
-                                   context_window - 2).astype(np.uint16 if context_window < 1 << 16 else np.int64)
+        small = np.uint16 if context_window < 1 << 16 else np.int64
+        self._lengths = np.minimum(lengths, context_window - 2).astype(small)
         ordered = np.sort(self._lengths).astype(np.int64) + 2
         width = np.minimum(-(-ordered // multiple_of) * multiple_of, context_window)
         self._ends = _cut_rows(len(width), batch_size) if max_tokens is None else _cut_tokens(width, max_tokens)
-        sizes = np.diff(self._ends, prepend=0)
-        # (B, T) of each batch, shortest first
-        self.shapes = list(zip(sizes.tolist(), width[self._ends - 1].tolist(), strict=True))
-        self.n_real, self.n_padded, self._epoch = int(ordered.sum()), int(sizes @ width[self._ends - 1]), None
+        self.n_batches, sizes, widths = len(self._ends), np.diff(self._ends, prepend=0), width[self._ends - 1]
+        self.shapes = list(zip(sizes.tolist(), widths.tolist(), strict=True))  # (B, T) of each batch, shortest first
+        self.n_real, self.n_padded, self._epoch = int(ordered.sum()), int(sizes @ widths), None
 
-    @property
-    def n_batches(self): return len(self._ends)
+# %% ../nbs/06_corpus.ipynb #06c00018
+@patch
+def _plan(self:BatchPlan, epoch):
+    "Shuffle the rows, sort them by length, cut them into batches, and shuffle the batches."
+    n = len(self._lengths)
+    rows = random_order(n, self.seed, epoch, 1) if self.shuffle else np.arange(n)
+    rows = rows[np.argsort(self._lengths[rows], kind='stable')]  # rows of equal length stay in random order
+    batches = np.split(rows, self._ends[:-1])
+    if not self.shuffle: return batches
+    return [batches[i] for i in random_order(len(batches), self.seed, epoch, 2)]
 
-    def batches(self,
-        epoch:int,  # from 0
-    )->list[np.ndarray]:  # row numbers of each batch
-        "All batches of an epoch, in the order of the steps."
-        if self._epoch != epoch: self._batches, self._epoch = self._plan(epoch), epoch
-        return self._batches
+# %% ../nbs/06_corpus.ipynb #06c00020
+@patch
+def batches(self:BatchPlan,
+    epoch:int,  # from 0
+)->list[np.ndarray]:  # row numbers of each batch
+    "All batches of an epoch, in the order of the steps."
+    if self._epoch != epoch: self._batches, self._epoch = self._plan(epoch), epoch
+    return self._batches
 
-    def _plan(self, epoch):
-        rows = random_order(len(self._lengths), self.seed, epoch, 1) if self.shuffle else np.arange(len(self._lengths))
-        rows = rows[np.argsort(self._lengths[rows], kind='stable')]  # among equal lengths the chance order stays
-        batches = np.split(rows, self._ends[:-1])
-        return [batches[i] for i in random_order(len(batches), self.seed, epoch, 2)] if self.shuffle else batches
+# %% ../nbs/06_corpus.ipynb #06c00022
+@patch
+def rows(self:BatchPlan,
+    epoch:int,  # from 0
+    index:int,  # step within the epoch, 0 .. n_batches-1
+)->np.ndarray:  # row numbers
+    "The rows of one step."
+    return self.batches(epoch)[index]
 
-    def rows(self,
-        epoch:int,  # from 0
-        index:int,  # step within the epoch, 0 .. n_batches-1
-    )->np.ndarray:  # row numbers
-        "The rows of one step."
-        return self.batches(epoch)[index]
-
-    def padding_share(self,
-        epoch:int=0,  # any: it is the same in every epoch
-    )->float:         # 0 = no padding
-        "The share of positions that hold nothing."
-        return 1 - self.n_real / self.n_padded
+# %% ../nbs/06_corpus.ipynb #06c00024
+@patch
+def padding_share(self:BatchPlan,
+    epoch:int=0,  # any: it is the same in every epoch
+)->float:         # 0 = no padding
+    "The share of positions that hold padding."
+    return 1 - self.n_real / self.n_padded
 
 # %% ../nbs/06_corpus.ipynb #3c76d16c
 def make_batch(

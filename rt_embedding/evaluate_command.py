@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from fastcore.script import Param
 from .commands import InputError, as_list, atomic_file, command, import_extra
-from .cooccurrence import spectral_init
+from .spectral import spectral_init
 from .corpus import build_shards
 from .distributed import choose_device
 from .encoder import EmbeddingModel

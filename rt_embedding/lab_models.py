@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from .commands import InputError
-from .cooccurrence import check_init
+from .spectral import check_init
 from .configuration import check_ranges, check_types
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
 from .linear import Linear, linear

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .commands import InputError, command
-from .cooccurrence import check_init, spectral_init
+from .spectral import check_init, spectral_init
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
 from .distributed import choose_device, main_first, world
 from .configuration import PRESETS

@@ -236,7 +236,7 @@ _joiners = '\u200c\u200d\xad'              # letters of Persian and Hindi need t
 
 def printable(
     text:str,  # anything
-)->str:        # one line: white space becomes one space, what would control a terminal a `?`
+)->str:        # one line: white space becomes one space, a control character becomes `?`
     "A text that is safe to print."
     unsafe = lambda c: unicodedata.category(c) in _unsafe and c not in _joiners
     return ''.join('?' if unsafe(c) else c for c in normalize_spaces(text))

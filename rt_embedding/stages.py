@@ -16,7 +16,7 @@ import torch
 from fastcore.basics import patch
 from .commands import InputError, atomic_file, read_json
 from .contrastive_objective import ContrastiveObjective
-from .cooccurrence import spectral_init
+from .spectral import spectral_init
 from .corpus import build_shards, train_validation_split
 from .encoder import EmbeddingModel
 from .measures import markdown_table
