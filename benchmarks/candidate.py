@@ -1,4 +1,5 @@
-"The package in the form that a comparison asks for: a function that does one optimiser step, or one that encodes texts."
+"""The package in the form that a comparison asks for: a function that does one optimiser step, or one that encodes
+texts."""
 import tempfile
 import time
 
@@ -70,17 +71,19 @@ def make_objective(vocab_size, context, batch_size, sentences, objective_class=M
     return objective_class(shards, vocab_size, np.arange(len(shards)), np.arange(1), batch_size, context)
 
 
-def make_trainer(vocab_size, context, batch_size, sentences, objective_class=MLMObjective, compiled=False, sizes={}, **how):
+def make_trainer(vocab_size, context, batch_size, sentences, objective_class=MLMObjective, compiled=False,
+                 sizes=None, **how):
     "`sentences` are rows of ids between BOS and EOS; default sizes."
     torch.manual_seed(0)
-    model = EmbeddingModel(vocab_size, context_window=context, is_masked_language=True, **sizes)
+    model = EmbeddingModel(vocab_size, context_window=context, is_masked_language=True, **(sizes or {}))
     if compiled:
         for block in model.blocks: block.compile(dynamic=True)
     return trainer(model, make_objective(vocab_size, context, batch_size, sentences, objective_class), **how)
 
 
 def training_step(keep=True, onednn=True, **given):
-    "A step as `train` does it: in a process of its own, which keeps its memory. Without `onednn` the products take PyTorch's usual way."
+    """A step as `train` does it: in a process of its own, which keeps its memory. Without `onednn` the products take
+    PyTorch's usual way."""
     rt_embedding.linear.ONEDNN &= onednn
     step = make_trainer(**given)
     if keep:
@@ -96,7 +99,8 @@ def make_encoder(vocab_size, context, tokenizer_path, onnx='', precision='fp32')
     if onnx:
         try: import onnxruntime, onnxscript  # noqa: F401
         except ImportError as e: raise ImportError(e.msg) from None
-        with tempfile.TemporaryDirectory() as folder: encoder = OnnxEncoder(export_onnx(model, f'{folder}/model', int8=onnx == 'int8'))
+        with tempfile.TemporaryDirectory() as folder:
+            encoder = OnnxEncoder(export_onnx(model, f'{folder}/model', int8=onnx == 'int8'))
         return lambda texts: encoder.encode(texts, batch_size=32)
     return lambda texts: model.encode(texts, batch_size=32, on_truncate='ignore', precision=precision)
 
@@ -118,8 +122,10 @@ def encode_all(texts, **given): return all_and_singly(make_encoder(**given), tex
 
 
 def products_ms(vocab_size, context, tokens, n=100):
-    "Only the products that one sentence needs, their weights kept in the library's order: below this no order of the remaining work can come."
-    layers = [m for m in EmbeddingModel(vocab_size, context_window=context).modules() if isinstance(m, rt_embedding.linear.Linear)]
+    """Only the products that one sentence needs, their weights kept in the library's order: below this no order of the
+    remaining work can come."""
+    layers = [m for m in EmbeddingModel(vocab_size, context_window=context).modules()
+              if isinstance(m, rt_embedding.linear.Linear)]
     inputs, out = {k: torch.randn(1, tokens, k) for k in {m.in_features for m in layers}}, []
     with torch.inference_mode():
         for _ in range(n):

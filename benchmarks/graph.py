@@ -1,12 +1,13 @@
-"""Search past a million texts: the graph of `usearch` against comparing all. `python benchmarks/graph.py --model FOLDER --corpus FILE` writes graph.json.
+"""Search past a million texts: the graph of `usearch` against comparing all. `python benchmarks/graph.py --model
+FOLDER --corpus FILE` writes graph.json.
 
-The corpus has one sentence a line; the last 200 sentences ask, all others are the index.
-"""
+The corpus has one sentence a line; the last 200 sentences ask, all others are the index."""
 import argparse
 import itertools
 import json
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def milliseconds(index, queries, k):
     index.search(queries[0], k)  # opens what is opened once
     vectors = np.asarray(index.encode(queries), np.float32)
     for v in vectors:
-        (ids, _), seconds = timed(lambda: index._nearest(v[None], k))
+        (ids, _), seconds = timed(partial(index._nearest, v[None], k))
         found.append(np.asarray(ids[0]).tolist())
         times.append(1e3*seconds)
     return found, round(float(np.median(times)), 2)
@@ -47,7 +48,8 @@ if __name__ == '__main__':
     model = EmbeddingModel.from_pretrained(a.model)
     texts = list(itertools.islice(read_sentences(a.corpus), a.limit))
     texts, queries = texts[:-200], texts[-200:]
-    encode = lambda t: model.encode(t, truncate_dim=min(a.dimension, model.config.embedding_dim), on_truncate='ignore', show_progress_bar=False)
+    encode = lambda t: model.encode(t, truncate_dim=min(a.dimension, model.config.embedding_dim), on_truncate='ignore',
+                                    show_progress_bar=False)
     index, encoding = timed(lambda: SemanticIndex.build(encode, texts, dtype='float16'))
     print(f'{len(index):,} sentences encoded in {encoding:.0f} s', flush=True)
     exact, exact_ms = milliseconds(index, queries, a.k)
@@ -60,7 +62,8 @@ if __name__ == '__main__':
         found, ms = milliseconds(opened, queries, a.k)
         size = (Path(folder)/'index'/'graph.usearch').stat().st_size
     recall = float(np.mean([len({*f} & {*e})/len(e) for f, e in zip(found, exact)]))
-    result = dict(texts=len(index), dimension=int(index.vectors.shape[1]), k=a.k, encode_seconds=round(encoding), graph_seconds=round(growing), graph_mb=round(size/1e6),
+    result = dict(texts=len(index), dimension=int(index.vectors.shape[1]), k=a.k, encode_seconds=round(encoding),
+                  graph_seconds=round(growing), graph_mb=round(size/1e6),
                   open_seconds=round(opening, 1), exact_ms=exact_ms, graph_ms=ms, recall=round(recall, 4))
     print(json.dumps(result))
     Path(a.output).write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')

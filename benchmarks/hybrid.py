@@ -1,7 +1,7 @@
-"""Do words and meaning find more together? `python benchmarks/hybrid.py --models NAME=FOLDER ... --sets FOLDER ...` writes hybrid.json.
+"""Do words and meaning find more together? `python benchmarks/hybrid.py --models NAME=FOLDER ... --sets FOLDER ...`
+writes hybrid.json.
 
-A set is a folder with corpus.tsv (id, title, text), queries.tsv (id, text) and qrels.tsv (query, document, gain).
-"""
+A set is a folder with corpus.tsv (id, title, text), queries.tsv (id, text) and qrels.tsv (query, document, gain)."""
 import argparse
 import json
 from collections import defaultdict
@@ -42,9 +42,12 @@ def measure(model, folder):
     asked = [(q, text) for q, text in rows(folder/'queries.tsv') if gains[q]]
     queries = [text for _, text in asked]
     index = SemanticIndex.build(lambda t: model.encode(t, on_truncate='ignore', show_progress_bar=False), texts)
-    mean = lambda lists: round(float(np.mean([ndcg([ids[i] for i in found], gains[q]) for found, (q, _) in zip(lists, asked)])), 4)
-    scores = {str(s): mean([[h.row for h in hits] for hits in index.search(queries, 10, hybrid=True, lexical_weight=s)]) for s in SHARES}
-    return dict(documents=len(ids), queries=len(queries), by_share=scores, reciprocal_ranks=mean(reciprocal_ranks(index, queries)))
+    mean = lambda lists: round(float(np.mean([ndcg([ids[i] for i in found], gains[q])
+                                              for found, (q, _) in zip(lists, asked)])), 4)
+    scores = {str(s): mean([[h.row for h in hits]
+                            for hits in index.search(queries, 10, hybrid=True, lexical_weight=s)]) for s in SHARES}
+    return dict(documents=len(ids), queries=len(queries), by_share=scores,
+                reciprocal_ranks=mean(reciprocal_ranks(index, queries)))
 
 
 if __name__ == '__main__':
@@ -53,6 +56,7 @@ if __name__ == '__main__':
     parser.add_argument('--sets', nargs='+', required=True, type=Path)
     parser.add_argument('--output', type=Path, default=Path(__file__).with_name('hybrid.json'))
     args = parser.parse_args()
-    found = {name: {s.name: measure(EmbeddingModel.from_pretrained(folder), s) for s in args.sets} for name, folder in (m.split('=', 1) for m in args.models)}
+    found = {name: {s.name: measure(EmbeddingModel.from_pretrained(folder), s) for s in args.sets}
+             for name, folder in (m.split('=', 1) for m in args.models)}
     args.output.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
     print(args.output.read_text(encoding='utf-8'))

@@ -18,7 +18,8 @@ class Recipe(nn.Module):
     def __init__(self, vocab_size):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, D)
-        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(D, H, FF, 0.1, batch_first=True), L, norm=nn.LayerNorm(D))
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(D, H, FF, 0.1, batch_first=True), L,
+                                             norm=nn.LayerNorm(D))
         self.head = nn.Linear(D, vocab_size, bias=False)
 
     def loss(self, inputs, labels):
@@ -31,20 +32,25 @@ class HuggingFace(nn.Module):
         super().__init__()
         self.model = model
 
-    def loss(self, inputs, labels): return self.model(input_ids=inputs, attention_mask=(inputs != PAD_ID).long(), labels=labels).loss
+    def loss(self, inputs, labels):
+        return self.model(input_ids=inputs, attention_mask=(inputs != PAD_ID).long(), labels=labels).loss
 
 
 def bert(vocab_size):
     from transformers import BertConfig, BertForMaskedLM
-    return HuggingFace(BertForMaskedLM(BertConfig(vocab_size=vocab_size, hidden_size=D, num_hidden_layers=L, num_attention_heads=H,
-                                                  intermediate_size=FF, pad_token_id=PAD_ID, attn_implementation='sdpa')))
+    return HuggingFace(BertForMaskedLM(BertConfig(vocab_size=vocab_size, hidden_size=D, num_hidden_layers=L,
+                                                  num_attention_heads=H,
+                                                  intermediate_size=FF, pad_token_id=PAD_ID,
+                                                  attn_implementation='sdpa')))
 
 
 def modernbert(vocab_size):
     from transformers import ModernBertConfig, ModernBertForMaskedLM
     return HuggingFace(ModernBertForMaskedLM(ModernBertConfig(
-        vocab_size=vocab_size, hidden_size=D, num_hidden_layers=L, num_attention_heads=H, intermediate_size=2*FF//3,  # gated: three matrices of 2/3
-        pad_token_id=PAD_ID, bos_token_id=BOS_ID, eos_token_id=EOS_ID, cls_token_id=BOS_ID, sep_token_id=EOS_ID, sparse_prediction=True)))
+        # gated: three matrices of 2/3
+        vocab_size=vocab_size, hidden_size=D, num_hidden_layers=L, num_attention_heads=H, intermediate_size=2*FF//3,
+        pad_token_id=PAD_ID, bos_token_id=BOS_ID, eos_token_id=EOS_ID, cls_token_id=BOS_ID, sep_token_id=EOS_ID,
+        sparse_prediction=True)))
 
 
 def trainer(name, vocab_size, context, batch_size, sentences):
@@ -66,7 +72,8 @@ def trainer(name, vocab_size, context, batch_size, sentences):
     return step
 
 
-TRAINERS = {'recipe': (Recipe, True), 'BERT': (bert, False), 'ModernBERT': (modernbert, False)}  # name: model, padded to the window?
+# name: model, padded to the window?
+TRAINERS = {'recipe': (Recipe, True), 'BERT': (bert, False), 'ModernBERT': (modernbert, False)}
 
 
 def sentence_transformer(vocab_size, context, tokenizer_path, folder):
@@ -78,10 +85,12 @@ def sentence_transformer(vocab_size, context, tokenizer_path, folder):
     sp = SentencePieceProcessor(model_file=tokenizer_path)
     fast = Tokenizer(models.Unigram([(sp.id_to_piece(i), sp.get_score(i)) for i in range(vocab_size)], unk_id=UNK_ID))
     fast.normalizer, fast.pre_tokenizer = normalizers.NFKC(), pre_tokenizers.Metaspace()
-    PreTrainedTokenizerFast(tokenizer_object=fast, pad_token='<pad>', unk_token='<unk>', model_max_length=context).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=fast, pad_token='<pad>', unk_token='<unk>',
+                            model_max_length=context).save_pretrained(folder)
     BertModel(BertConfig(vocab_size=vocab_size, hidden_size=D, num_hidden_layers=L, num_attention_heads=H,
                          intermediate_size=FF, pad_token_id=PAD_ID)).save_pretrained(folder)
-    model = SentenceTransformer(modules=[Transformer(folder, max_seq_length=context), Pooling(D), Normalize()], device='cpu')
+    model = SentenceTransformer(modules=[Transformer(folder, max_seq_length=context), Pooling(D), Normalize()],
+                                device='cpu')
     return lambda texts: model.encode(texts, batch_size=32, show_progress_bar=False)
 
 

@@ -39,7 +39,8 @@ class Candidate:
 
 def in_turns(makers, rounds, between=None, missing=print):
     "Seconds and results of each candidate, one call a round: A B C A B C ...; `between` runs once a round."
-    candidates = {name: Candidate(build, given) for name, (build, given) in makers.items()}  # all at once: starting is slow
+    # all at once: starting is slow
+    candidates = {name: Candidate(build, given) for name, (build, given) in makers.items()}
     for name, candidate in list(candidates.items()):
         try: candidate.wait()
         except ImportError as e: missing(f'{name} is left out: {e} (pip install "rt_embedding[bench]")')

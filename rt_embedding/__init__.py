@@ -14,4 +14,5 @@ from .configuration import EncoderConfig
 from .encoder import EmbeddingModel
 from .logging import ModelLogger, TrainingLogger
 from .tokenizer import SentencePieceTokenizer, train_tokenizer
-_all_ = ['InputError', 'EmbeddingModel', 'EncoderConfig', 'ModelLogger', 'TrainingLogger', 'SentencePieceTokenizer', 'train_tokenizer']
+_all_ = ['InputError', 'EmbeddingModel', 'EncoderConfig', 'ModelLogger', 'TrainingLogger', 'SentencePieceTokenizer',
+         'train_tokenizer']

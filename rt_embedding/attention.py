@@ -32,7 +32,7 @@ def padding_mask(
 def key_mask(
     mask:Tensor,  # `(B,T)` bool, True = real token
 )->Tensor:        # `(B,1,1,T)` bool, True = may be looked at, for all heads and queries
-    "Which keys may be looked at: the real ones; all of them in a row that has none."
+    "The keys that may be looked at: the real ones, or all of them in a row without real tokens."
     if mask.dtype != torch.bool or mask.dim() != 2:
         raise InputError('mask must be (B,T) bool with True = real token, '
                          f'got {mask.dtype} of shape {tuple(mask.shape)}')

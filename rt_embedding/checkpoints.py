@@ -61,7 +61,7 @@ def save_checkpoint(
     run:Path,              # the run folder
     keep:int=2,            # number of checkpoints to leave
 )->Path:                   # `<run>/checkpoints/step-00000123`
-    "Write everything that the next step depends on aside, rename it, and only then remove what is too old."
+    "Write what the next step depends on to a temporary folder, rename it, then remove what is too old."
     folder = Path(run)/'checkpoints'/f"step-{state['step']:08d}"
     with atomic_folder(folder, overwrite=True) as tmp:
         model.write_files(tmp)
@@ -101,7 +101,7 @@ def newest_checkpoint(
     run,           # a run folder
     warn=print,    # called with one line for each damaged checkpoint that is passed over
 ):                 # (folder, state), or (None, None) when there is none
-    "The newest checkpoint that is whole; InputError if there are some, and none is."
+    "The newest complete checkpoint; InputError if there are checkpoints and all are damaged."
     found = checkpoints(run)
     for folder in reversed(found):
         try: return folder, verify_checkpoint(folder)
@@ -113,14 +113,14 @@ def newest_checkpoint(
 
 # %% ../nbs/06h_checkpoints.ipynb #635e16d2
 def _check_size(path, folder):
-    "The optimizer's file may not be larger than the weights explain, nor unpack to more than its size."
+    "Check that the optimizer's file is no larger than the weights explain, packed or unpacked."
     regular_file(path, 4*(folder/'model.safetensors').stat().st_size + (1 << 24), inside=folder)
     with zipfile.ZipFile(path) as z:
         if sum(f.file_size for f in z.infolist()) > path.stat().st_size: raise InputError('it is compressed')
 
 # %% ../nbs/06h_checkpoints.ipynb #4fc3e2ef
 def _check_memory(i, memory, shape):
-    "The tensors that AdamW keeps for one parameter."
+    "Check the tensors that AdamW keeps for one parameter."
     expected = dict(step=(), exp_avg=shape, exp_avg_sq=shape)
     same_keys = memory.keys() == expected.keys()
     if not same_keys or not all(v.shape == expected[k] and v.isfinite().all() for k, v in memory.items()):
@@ -129,7 +129,7 @@ def _check_memory(i, memory, shape):
 # %% ../nbs/06h_checkpoints.ipynb #fbe3e370
 def read_optimizer(
     folder,      # a verified checkpoint
-    optimizer,   # of the run that goes on
+    optimizer,   # of the run that is resumed
 )->dict:         # for `optimizer.load_state_dict`: tensors from the file, settings of the run
     "Load the optimizer's tensors and nothing else; InputError where they do not fit."
     path = Path(folder)/'optimizer.pt'
@@ -148,7 +148,7 @@ def read_optimizer(
 def _is_number(x): return type(x) is int and abs(x) < 1 << 62 or type(x) is float and math.isfinite(x)
 
 def _fits(x, fresh):
-    "Can `x` stand where a fresh run has `fresh`?"
+    "Can `x` be the value of an entry that is `fresh` in a new run?"
     if fresh == {}: return isinstance(x, dict)
     if fresh is None: return x is None or _is_number(x)
     if type(fresh) is float: return _is_number(x)
@@ -161,7 +161,7 @@ def check_state(
     total_steps:int,  # of the whole run
     folder:Path,      # the checkpoint, for the message
 )->dict:              # the entries that a run has
-    "What a checkpoint says about the run, if it can be true; else InputError."
+    "Check the saved state against that of a fresh run; InputError if it cannot be true."
     wrong = [k for k in fresh if k in state and not _fits(state[k], fresh[k])]
     if not wrong and state['step'] > total_steps: wrong = ['step']
     if wrong:

@@ -17,13 +17,13 @@ from loguru import logger
 
 # %% ../nbs/00a_commands.ipynb #4e1023df
 class InputError(ValueError):
-    "Something the user gave cannot be used; the message names it and says what to do, in one line."
+    "The user's input cannot be used; the message says in one line what is wrong and what to do."
 
 # %% ../nbs/00a_commands.ipynb #98f24d8d
 def make_folders(
     path,     # a folder, there or not
 )->list:      # the folders that were missing, innermost first
-    "Make a folder and what is missing above it."
+    "Make a folder and its missing parent folders."
     path, new = Path(path), []
     above = path
     while not above.exists():
@@ -36,7 +36,7 @@ def make_folders(
 def remove_empty(
     folders:list,  # from `make_folders`
 ):
-    "Remove those folders again into which nothing was put."
+    "Remove those of the folders that are still empty."
     for f in folders:
         try: f.rmdir()
         except OSError: return
@@ -64,7 +64,7 @@ def atomic_file(
     path,           # where the finished file is to be
     mode:str='w',   # `'w'` for UTF-8 text, `'wb'` for bytes
 ):                  # yields the open temporary file
-    "Write a file aside and rename it into place: readers see the old version or the whole new one."
+    "Write to a temporary file and rename it into place: readers see the old version or the whole new one."
     path = Path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(f'{path} is not a plain file: choose another output')
@@ -94,13 +94,13 @@ def _link_or_copy(source, target):
     else: link(source, target)
 
 def _keep_parts(old, new, keep):
-    "Take parts of the old folder over into the new one, where it has none of that name."
+    "Take parts of the old folder over into the new one, unless it has a part of that name."
     for f in old.iterdir():
         if keep(f.name) and not (new/f.name).exists(): _link_or_copy(f, new/f.name)
 
 # %% ../nbs/00a_commands.ipynb #398c3d51
 def _replace_folder(new, path):
-    "Rename `new` to `path`; a folder that is there steps aside, and comes back if the rename fails."
+    "Rename `new` to `path`; an existing folder is moved aside first, and moved back if the rename fails."
     old = None
     if path.exists():
         old = path.with_name(f'.{path.name}.{os.getpid()}.old')
@@ -120,7 +120,7 @@ def atomic_folder(
     overwrite:bool=False,  # replace a folder that is there already
     keep=None,             # name -> does this part of a replaced folder stay, if the new one has none of that name?
 ):                         # yields the temporary folder, a `Path`
-    "Fill a folder aside and rename it into place, so that what looks finished is finished."
+    "Fill a temporary folder and rename it into place, so that a folder with the final name is complete."
     path = Path(path)
     if path.is_symlink(): path = path.resolve()  # the link stays, its target is replaced
     if path.exists() and not overwrite: raise InputError(f'{path} exists already: choose another folder or remove it')
@@ -211,7 +211,7 @@ def import_extra(
 def as_list(
     x,         # a string, a path, or several of them
 )->list:       # `[x]` for one string or path, else `list(x)`; an empty list for None
-    "One or several, as a list."
+    "Make a list of one item or of several."
     if x is None: return []
     return [x] if isinstance(x, (str, Path)) else list(x)
 
@@ -254,7 +254,7 @@ def _stop(message, code):
     return code
 
 def _drop_unwritten():
-    "Give up what could not be printed, or Python would try again at exit and complain."
+    "Discard output that could not be printed; otherwise Python would try again at exit and complain."
     try: sys.stdout.flush()
     except OSError: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -274,7 +274,7 @@ def _call(func, args, prog, flush):
     try:
         _check_common(args)
         func(**args)
-        if flush: sys.stdout.flush()  # here, where a full disk or a closed pipe is answered
+        if flush: sys.stdout.flush()  # here, where a full disk or a closed pipe is handled
     except InputError as e: return _stop(f'{prog}: {e}', 2)
     except (MemoryError, RuntimeError) as e:
         if isinstance(e, RuntimeError) and not _NO_MEMORY.search(str(e)): raise
@@ -290,8 +290,8 @@ exit_code = []  # of the command that this process was started for, once it is d
 
 _running = []  # name and arguments of the command that runs in this process
 
-def command_line()->str:  # '' in a notebook or in a program of somebody's own
-    "The line that started the running command: what to type to go on."
+def command_line()->str:  # '' in a notebook or in another program
+    "The line that started the running command: what to type to resume it."
     return shlex.join(map(str, _running))
 
 @contextmanager

@@ -20,7 +20,7 @@ from .checkpoints import checkpoints
 from .commands import InputError, as_list, command
 from .contrastive import check_matryoshka_dims, info_nce
 from .contrastive_objective import ContrastiveObjective, pair_table
-from .cooccurrence import check_init, spectral_init
+from .spectral import check_init, spectral_init
 from .corpus import TokenShards, build_shards, train_validation_split
 from .distributed import choose_device, main_first, world
 from .encoder import EmbeddingModel
@@ -244,7 +244,7 @@ def train_contrastive(
     validation_candidates:int=512,        # held-out positives that compete in a validation
     hard_negative_margin:float=None,      # mine hard negatives, at least this far behind the positive (cosine, as 0.1)
     mlm_weight:float=0.,                  # of an MLM loss alongside, on the corpus or the texts of the pairs; 0: off
-    resume:str='auto',                    # auto: go on with the run in output_dir; never: refuse if there is one
+    resume:str='auto',                    # auto: resume the run in output_dir; never: an error if there is one
     tensorboard:bool=False,               # also write the metrics to <output_dir>/tensorboard
     **kwargs,
 ):

@@ -29,7 +29,7 @@ def _number(name, default):
 
 # %% ../nbs/05a_distributed.ipynb #353865f0
 class PeerLost(InputError):
-    "Another process of this training has gone."
+    "Another process of this training has ended."
 
 _CONNECTION_WORDS = ('gloo', 'Gloo', 'NCCL', 'Connection ', 'Broken pipe')  # in plain RuntimeErrors of PyTorch
 
@@ -90,7 +90,7 @@ def _join(device):
 def world(
     device:str='auto',  # where we will compute; decides between NCCL (CUDA) and gloo
 )->ProcessInfo:         # who we are
-    "Join the processes that were launched with this one; a process alone stays alone, at no cost."
+    "Join the processes that were launched with this one; a single process opens no connection."
     if not dist.is_available(): return ProcessInfo()
     if not dist.is_initialized():
         if _number('WORLD_SIZE', 1) == 1: return ProcessInfo()
@@ -126,7 +126,7 @@ def main_first(
     work,         # called in rank 0; its result should be small, it travels
     others=None,  # called in the other processes afterwards; None: they get the result of rank 0
 ):                # what `work` returned (or `others`)
-    "Do something once, in rank 0, while all others wait; an error there is an error everywhere."
+    "Call `work` in rank 0 only, while all others wait; if it fails, every process raises its error."
     w = world()
     if w.size == 1: return work()
     result = failed = None
@@ -187,7 +187,7 @@ def sum_gradients(
     figures:Tensor,     # `(k,)` numbers to sum along the way
     bucket:int=1 << 24, # numbers sent at a time: bounds the memory
 )->Tensor:              # `(k,)` float64, summed over the processes
-    "Replace every gradient by its sum over all processes; what none of them has stays None."
+    "Replace every gradient by its sum over all processes; a gradient that no process has stays None."
     whole = [p for p in parameters if not is_sharded(p)]  # FSDP has summed the others already
     has = torch.tensor([p.grad is not None for p in whole], dtype=torch.float64, device=figures.device)
     figures, has = _sum(torch.cat([figures.double(), has])).split([len(figures), len(whole)])
@@ -222,7 +222,7 @@ def gather(
 
 # %% ../nbs/05a_distributed.ipynb #c7785372
 def shard_blocks(
-    model:EmbeddingModel,  # its blocks are taken apart, in place
+    model:EmbeddingModel,  # its blocks are split, in place
 ):
     "Keep only a part of every block in each process (FSDP); the rest stays whole."
     from torch.distributed.device_mesh import init_device_mesh  # only here: they take a second to import
@@ -256,7 +256,7 @@ def clip_gradients(
 def split_shards(
     parameters:list,  # of one group of an optimizer
 )->list:              # one or two lists: whole ones, sharded ones
-    "Optimizers do not mix sharded and whole tensors in a group."
+    "Split a group into whole and sharded tensors, which optimizers cannot mix."
     kinds = [[p for p in parameters if is_sharded(p) == sharded] for sharded in (False, True)]
     return [kind for kind in kinds if kind] or [[]]
 
@@ -279,14 +279,14 @@ def whole_model(
 def whole_state(
     optimizer,  # of a model that is perhaps sharded
 )->dict:        # its `state_dict`, with nothing but whole tensors
-    "What an optimizer remembers, put together; all processes must call this."
+    "The state of an optimizer, put together; all processes must call this."
     state = optimizer.state_dict()
     def whole(v): return v.full_tensor().cpu() if is_sharded(v) else v
     return dict(state, state={i: {k: whole(v) for k, v in memory.items()} for i, memory in state['state'].items()})
 
 # %% ../nbs/05a_distributed.ipynb #8a652bd1
 def _distribute(value, like):
-    "`value` in the form that `like` has: whole, or our part of it."
+    "`value` in the form of `like`: the whole tensor, or the part of this process."
     if not is_sharded(like): return value
     from torch.distributed.tensor import distribute_tensor
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
@@ -307,7 +307,7 @@ def load_optimizer(
     optimizer,   # of a model that is perhaps sharded
     state:dict,  # from `whole_state`
 ):
-    "Distribute what an optimizer remembered over its parameters."
+    "Distribute the state of an optimizer over its parameters."
     parameters = [p for g in optimizer.param_groups for p in g['params']]
     def own(v, parameter): return _distribute(v, parameter) if torch.is_tensor(v) and v.dim() else v
     memory = {i: {k: own(v, parameters[i]) for k, v in kept.items()} for i, kept in state['state'].items()}

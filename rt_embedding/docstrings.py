@@ -11,7 +11,7 @@ from itertools import pairwise
 from .text import normalize_spaces, split_sentences
 
 # %% ../nbs/06b_docstrings.ipynb #501716b3
-PLACEHOLDER = '\ufffc'  # stands where a formula or a reference was removed: its sentence is incomplete
+PLACEHOLDER = '\ufffc'  # marks where a formula or a reference was removed: its sentence is incomplete
 _links = [(re.compile(pattern), to) for pattern, to in (
     (r'`([^`<>]+?)\s*<[^`>]*>`_{1,2}', r'\1'),           # `text <url>`_
     (r'!?\[([^\]\[]+)\]\([^)\s]*\)', r'\1'),             # [text](url)
@@ -33,7 +33,7 @@ _roles = re.compile(r'(?:(:math)|(?<![\w:+.-]):[a-zA-Z][\w:+.-]*)?:`([~.!]*)([^`
 _simple_math = re.compile(r'[\w ,.()+-]*$')
 
 def _role(match):
-    "What a reader sees of `:func:`~numpy.split``: the last part after `~`; formulas stay if they are words."
+    "The text of a role such as `:func:`~numpy.split``: the last part after `~`; formulas stay if they are words."
     if match[1]: return match[3] if _simple_math.match(match[3]) else PLACEHOLDER
     return match[3].split('.')[-1] if '~' in match[2] else match[3]
 
@@ -248,7 +248,7 @@ def _signature_lines(lines):
     first = lines[0]
     if not _signature.match(first) or is_sentence(first.split('->')[-1].strip() or '.', 5): return 0
     if first.count('(') <= first.count(')'): return int(bool(re.search(r'\)\s*(-{1,2}>.*|=.*)?$', first)))
-    for n in range(2, min(len(lines), 12) + 1):  # it goes on in the next lines
+    for n in range(2, min(len(lines), 12) + 1):  # it continues in the next lines
         text = ' '.join(lines[:n])
         if text.count('(') <= text.count(')'): return n if lines[n-1].strip() else 0
     return 0

@@ -20,7 +20,7 @@ from fastcore.basics import patch
 from torch import nn
 from .commands import InputError, atomic_file
 from .contrastive_objective import ContrastiveObjective
-from .cooccurrence import spectral_init
+from .spectral import spectral_init
 from .encoder import EmbeddingModel
 from .evaluation import evaluate_retrieval, evaluate_sts
 from .testsets import RetrievalData, STSData, collect_tasks, pairs_data

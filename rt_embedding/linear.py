@@ -25,7 +25,7 @@ def takes_onednn(
     x:Tensor,  # `(...,K)`
     w:Tensor,  # `(N,K)`
 )->bool:       # does `linear` use oneDNN for these?
-    "Only plain 32-bit matrices on the CPU, outside of autocast, `torch.compile` and export."
+    "True for plain 32-bit matrices on the CPU, outside of autocast, `torch.compile` and export."
     return (ONEDNN and x.dtype is torch.float32 and w.dtype is torch.float32 and x.device.type == 'cpu'
             and type(x) in _PLAIN and type(w) in _PLAIN and x.numel() > 0 and w.dim() == 2
             and not torch.is_autocast_enabled('cpu') and not torch.compiler.is_compiling())

@@ -21,7 +21,7 @@ from .runs import read_json_lines
 CATEGORIES = ('shapes', 'statistics', 'values', 'info')  # and 'all' for every one of them
 
 class ModelLogger:
-    "Selective messages from inside a model; off until enabled."
+    "Logs chosen categories of messages from inside a model; off until enabled."
     def __init__(self,
         name:str='model',  # appears in every record
     ):
@@ -47,7 +47,7 @@ class ModelLogger:
 def enabled(self:ModelLogger,
     categories=('info',),  # as in `enable`
 ):
-    "Switch categories on inside a `with` block; afterwards all is as before, also after an error."
+    "Switch categories on inside a `with` block; the old ones are restored afterwards, also after an error."
     before = self.categories
     self.enable(categories)
     try: yield self
@@ -80,7 +80,7 @@ def _say(self:ModelLogger, category, message):
 def info(self:ModelLogger,
     message:str,  # a sentence
 ):
-    "Say something, if 'info' is on."
+    "Log a sentence, if 'info' is on."
     if 'info' in self.categories: self._say('info', message)
 
 # %% ../nbs/00c_logging.ipynb #180b7fc4
@@ -89,7 +89,7 @@ def tensor(self:ModelLogger,
     name:str,  # what it is
     x:Tensor,  # any shape
 ):
-    "Report a tensor in the categories that are on; it is not changed and not kept."
+    "Log a tensor in the categories that are on; the tensor is neither changed nor kept."
     if 'shapes' in self.categories: self._say('shapes', f'{name}: shape {tuple(x.shape)}, {x.dtype}, {x.device}')
     if 'statistics' in self.categories: self._say('statistics', f'{name}: {_statistics(x.detach())}')
     if 'values' in self.categories:
@@ -112,16 +112,16 @@ def add_log_file(
     path,       # the file; braces in it mean braces
     **options,  # of `logger.add`: level, format, filter, encoding ...
 )->int:         # number of the sink, for `logger.remove`
-    "Let loguru write to a file whose path is taken as it is."
+    "Let loguru write to a file; braces in its path have no special meaning."
     return logger.add(str(path).replace('{', '{{').replace('}', '}}'), **options)
 
 # %% ../nbs/00c_logging.ipynb #3ec7613a
 class TrainingLogger:
-    "A log to read, figures to compute with, and a progress bar."
+    "Keeps a log to read and figures to compute with, and shows a progress bar."
     def __init__(self,
         log_dir='logs',                    # folder of both files
         experiment_name:str='training',    # begins the name of the log file
-        resume_step:int|None=None,         # going on from this step: drop later records (0: all); None keeps all
+        resume_step:int|None=None,         # resuming from this step: drop later records (0: all); None keeps all
         progress:bool|None=None,           # show a bar; None: on a terminal only
         total_steps:int|None=None,         # length of the bar
     ):
@@ -145,7 +145,7 @@ def _trim(self:TrainingLogger, resume_step):
     if not self.metrics_path.exists(): return
     if resume_step is not None: clean_up(self.folder, 'metrics.jsonl')
     def stays(record):
-        step = record['step'] if type(record.get('step')) is int else 0  # the settings stand before the first step
+        step = record['step'] if type(record.get('step')) is int else 0  # the settings come before the first step
         return resume_step is None or 0 < resume_step and step <= resume_step
     kept = [r for r in read_metrics(self.metrics_path) if stays(r)]
     with atomic_file(self.metrics_path) as f: f.writelines(json.dumps(r) + '\n' for r in kept)
@@ -168,7 +168,7 @@ def __exit__(self:TrainingLogger, *exc): self.close()
 # %% ../nbs/00c_logging.ipynb #0f635aff
 @patch
 def sync(self:TrainingLogger):
-    "Put the figures on the disk; complain if their file has gone."
+    "Put the figures on the disk; raise an error if their file was removed."
     os.fsync(self._file.fileno())  # takes a while; only then look whether the file is still where it was
     try: here = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.metrics_path))
     except FileNotFoundError: here = False
@@ -176,7 +176,7 @@ def sync(self:TrainingLogger):
 
 # %% ../nbs/00c_logging.ipynb #00ead72e
 def _plain(value):
-    "A value that JSON can hold; None for what is not finite."
+    "Convert a value for JSON; a number that is not finite becomes None."
     value = value.item() if hasattr(value, 'item') else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -214,7 +214,7 @@ def log_warning(self:TrainingLogger,
 def log_config(self:TrainingLogger,
     config:dict,  # settings of the run; JSON values
 ):
-    "Keep the settings."
+    "Add a record of the settings."
     self._record('config', dict(config=config))
     self._write('TRACE', f'settings {json.dumps(config)}')
 
@@ -228,7 +228,7 @@ def log_train_step(self:TrainingLogger,
     tokens_per_s:float=0.,   # real tokens per second since the last record
     **more,                  # further figures
 ):
-    "A record of training; also moves the progress bar."
+    "Add a record of training, and move the progress bar."
     figures = dict(step=step, loss_nats=loss_nats, lr=lr, epoch=epoch, tokens_per_s=tokens_per_s)
     self._record('train', figures | more)
     loss, speed = 'none' if loss_nats is None else f'{loss_nats:.4f}', f'{tokens_per_s:.0f}'
@@ -243,7 +243,7 @@ def log_validation(self:TrainingLogger,
     epoch:int=0,  # 0-based
     **metrics,    # figures; `val_loss` in nats
 ):
-    "A record of validation."
+    "Add a record of validation."
     self._record('validation', dict(step=step, epoch=epoch, **metrics))
     self._write('TRACE', f'validation at step {step}: ' + ', '.join(f'{k} {v:.4g}' for k, v in metrics.items()))
 
@@ -254,6 +254,6 @@ def log_checkpoint(self:TrainingLogger,
     path:str,   # where it was saved
     **metrics,  # figures
 ):
-    "A record of a checkpoint."
+    "Add a record of a checkpoint."
     self._record('checkpoint', dict(step=step, path=str(path), **metrics))
     self._write('TRACE', f'checkpoint at step {step}: {path}')

@@ -26,7 +26,7 @@ def masking_kinds(
     mask_id:int=4,   # id of `[MASK]`
     n_special:int=5, # ids below this are special
 )->Tensor:           # `(B,T)` int, indices into `MASKING_KINDS`
-    "What was done to each token?"
+    "What masking did to each token, as an index into `MASKING_KINDS`."
     chosen = labels != IGNORE
     kind = (inputs >= n_special).int()                 # 0 special, 1 left alone
     kind[chosen] = 4
@@ -43,7 +43,7 @@ def plot_masking(
     mask_id:int=4,   # id of `[MASK]`
     n_special:int=5, # ids below this are special
 ):                   # the `Axes`
-    "Show a batch as the model sees it; the answer stands small below each chosen token."
+    "Show a batch as the model sees it; the answer is shown in small type below each chosen token."
     B, T = inputs.shape
     ax = axes(ax, figsize=(.8*T + .5, .5*B + .8))
     kind, colors = masking_kinds(inputs, labels, mask_id, n_special).numpy(), list(MASKING_KINDS.values())

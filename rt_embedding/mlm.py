@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from .commands import InputError, command
-from .cooccurrence import check_init, spectral_init
+from .spectral import check_init, spectral_init
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
 from .distributed import choose_device, main_first, world
 from .configuration import PRESETS
@@ -275,7 +275,7 @@ def train_mlm(
     max_tokens:int=None,                      # tokens per batch, padding included, instead of batch_size
     init:str='random',                        # of the token embeddings: random, or spectral (co-occurrence counts)
     shards:str=None,                          # folder of the tokenized corpus; not given: <output_dir>/shards
-    resume:str='auto',                        # auto: go on with the run in output_dir; never: refuse if there is one
+    resume:str='auto',                        # auto: resume the run in output_dir; never: an error if there is one
     tensorboard:bool=False,                   # also write the metrics to <output_dir>/tensorboard
     **kwargs,
 ):

@@ -53,7 +53,7 @@ def find_contamination(
 
 # %% ../nbs/00f_overlap.ipynb #6616077e
 class TestSetFilter:
-    "Lets through what no test set contains, and counts the rest."
+    "Removes the texts of test sets from sentences and pairs, and counts what it removed."
     __test__ = False  # pytest: this is not a class of tests
 
     def __init__(self,

@@ -41,7 +41,7 @@ def _json_row(value, place):
 
 # %% ../nbs/00i_pair_files.ipynb #e7a0836b
 def _as_pair(columns, place):
-    "Two or three texts, or an error that says what is missing."
+    "Check the columns of a line: two or three texts, or an error that says what is missing."
     columns = [c.strip() for c in columns]
     if len(columns) not in (2, 3):
         raise InputError(f'{place}: {len(columns)} column{"s"*(len(columns) != 1)}, '
@@ -406,7 +406,7 @@ def _check_pairs(pairs, path):
 def continued_lines(
     lines:list,   # stripped, none empty
 )->int:           # between 0 and `len(lines) - 1`
-    "How many lines end in the middle of a sentence that goes on in the next line?"
+    "How many lines end in the middle of a sentence that continues in the next line?"
     return sum(a[-1] not in '.!?:"\')' and b[0].islower() for a, b in zip(lines, lines[1:], strict=False))
 
 # %% ../nbs/00i_pair_files.ipynb #0e866473
@@ -416,7 +416,7 @@ def _sentences_of(lines, unwrap):
     return [s for line in lines for s in split_sentences(line)]
 
 # %% ../nbs/00i_pair_files.ipynb #4fdbb60a
-MOST_LINES = 1000  # a passage is handed on after so many lines, whether it has ended or not
+MOST_LINES = 1000  # a passage is handed on after this many lines, even if it has not ended
 
 def passage_sentences(
     lines,   # of `numbered_lines`: (number, text)

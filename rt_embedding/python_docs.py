@@ -17,7 +17,8 @@ from .commands import InputError
 from .docstrings import is_sentence
 from .overlap import text_key
 from .plots import OKABE_ITO, axes
-from .python_files import DocumentedObject, inspect_standard, locate_packages, name_words, read_python_source
+from .python_files import (
+    DocumentedObject, inspect_standard, locate_packages, name_words, read_python_source)
 from .text import split_sentences
 
 # %% ../nbs/06d_python_docs.ipynb #1ed69e6d
@@ -57,7 +58,7 @@ def _start_pool(workers, method='fork' if sys.platform == 'linux' else 'spawn'):
 
 # %% ../nbs/06d_python_docs.ipynb #39bb0043
 def _each(pool, tasks):
-    "Results of `_work`, in order; what the pool cannot do is done here."
+    "Results of `_work`, in order; tasks that the pool cannot do are done in this process."
     done = 0
     if pool is not None:
         try:
@@ -77,7 +78,7 @@ def _related(home, module): return home.split('.')[0] == module.split('.')[0] or
 
 # %% ../nbs/06d_python_docs.ipynb #39bb0049
 class _Definitions:
-    "Which module defines what."
+    "Finds the module that defines a name."
     def __init__(self, modules):
         self.modules = {m.name: m for m in modules}
         self.defined = {m.name: set() for m in modules}
@@ -85,7 +86,7 @@ class _Definitions:
             if module: self.defined[module].add(name.split('.')[0])
 
     def home(self, module, name):
-        "Module and name inside it; a name with a leading dot is complete as it stands."
+        "Module and name inside it; a name with a leading dot is complete as it is."
         if not name.startswith('.'): return module, name
         module = name[1:].rpartition('.')[0]
         while module and module not in self.modules: module = module.rpartition('.')[0]
@@ -260,7 +261,7 @@ def description(
     o:DocumentedObject, # of `documented_objects`
     max_words:int=60,   # the body is cut after the sentence that passes this
 )->str:                 # name in words, then the body: all but the summary
-    "What an index may know of an object when the summary is kept back as the question."
+    "What an index may contain of an object whose summary is used as the question."
     words, kept = 0, []
     for s in o.sentences:
         if words >= max_words: break
@@ -310,7 +311,7 @@ def _without(o, taken):
 def described_split(
     objects,                     # of `documented_objects`
     validation_split:float=0.1,  # fraction of the objects that have both a summary and a body
-    seed:int=0,                  # another seed holds others out
+    seed:int=0,                  # another seed holds out other objects
 )->tuple:                        # (training objects, held-out objects)
     "Hold objects out by name; no sentence of theirs stays in the training objects."
     if not 0 < validation_split < 1:

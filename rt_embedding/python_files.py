@@ -85,7 +85,7 @@ def _dotted(node):
 # %% ../nbs/06c_python_files.ipynb #2a81c82a
 @dataclass
 class SourceModule:
-    "What one source file tells: its documented objects, and which names it takes from elsewhere."
+    "What we learn from one source file: its documented objects, and which names it takes from elsewhere."
     name:str            # dotted
     package:bool        # is it the `__init__.py` of a folder?
     objects:list        # (name inside the module, signature, summary, sentences, parameters, line)
@@ -147,7 +147,7 @@ def _read_call(node, found):
     if function not in _doc_calls or len(call.args) < 2: return
     *place, text = call.args
     name = _name_of_call(node, function, place, found.name)
-    absolute = '.' if '.' in name else ''     # a leading dot: the name is complete as it stands
+    absolute = '.' if '.' in name else ''     # a leading dot: the name is complete as it is
     for member, doc in _members_of_call(text):
         if doc and name: _add(found, f'{absolute}{name}{member}', '', None, node.lineno, doc)
 
@@ -325,7 +325,7 @@ def _tops_named(name):
 def locate_packages(
     names,     # a name, or several; None: `python` and all installed packages
 )->tuple:      # (source files to read, names of standard modules to inspect)
-    "What to read for names of packages, distributions or standard modules; `python` is all of the latter."
+    "Find the files of packages, distributions or standard modules; `python` means all standard modules."
     if names is None: names = ['python', *installed_packages()]
     standard, tops = [], []
     for name in [names] if isinstance(names, str) else names:

@@ -70,7 +70,7 @@ def model_card(
     license:str='',        # by its short name, as hubs know it; '' says nothing
     name:str='this/folder',  # what to load it by
 )->str:                    # Markdown with the front matter that model hubs read
-    "What somebody who finds the model should know before using it."
+    "The README of a model: what to know before using it, and how to load it."
     if not re.fullmatch(r'[A-Za-z0-9.+-]*', license):
         raise InputError(f'license must be a short name such as apache-2.0, got {license!r}')
     c = model.config
@@ -175,7 +175,7 @@ def _check_header(f, path, n_parameters):
 
 # %% ../nbs/04b_saving.ipynb #b4b00020
 def _read_weights(path, n_parameters, folder):
-    "Compare the sizes in the header with what the configuration promises, then read."
+    "Compare the sizes in the header with those of the configuration, then read the weights."
     regular_file(path, 8*n_parameters + (1 << 24), inside=folder)  # at most float64 and a generous header
     try:
         with safe_open(path, framework='pt') as f:

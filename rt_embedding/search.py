@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FINGERPRINT_TEXT', 'LEXICAL_WEIGHT', 'INDEX_VERSION', 'INDEX_FILES', 'GRAPH_BEAM', 'encoder_of', 'model_fingerprint',
            'same_model', 'Hit', 'SemanticIndex', 'words_of', 'build_word_index', 'fuse_scores', 'check_question',
-           'checksum', 'is_index', 'read_header', 'LazyLines']
+           'checksum', 'is_index', 'read_index_header', 'LazyLines']
 
 # %% ../nbs/11_semantic_search.ipynb #171b083d
 import hashlib, os
@@ -33,7 +33,7 @@ def model_fingerprint(
     model,     # an `EmbeddingModel`, or a callable list of n texts -> `(n,E)`
 )->list:       # E numbers, rounded to five decimals
     "The embedding of one fixed sentence: the same for the same model on any machine."
-    quiet = dict(on_truncate='ignore') if isinstance(model, EmbeddingModel) else {}       # a part of it tells as much
+    quiet = dict(on_truncate='ignore') if isinstance(model, EmbeddingModel) else {}       # a part is enough
     vector = np.asarray(encoder_of(model)([FINGERPRINT_TEXT], **quiet), np.float32)[0]
     return [round(float(x), 5) for x in vector]
 
@@ -54,6 +54,7 @@ class Hit:
     rank:int           # 1 = best
     row:int|None=None  # its row in the index
 
+# %% ../nbs/11_semantic_search.ipynb #adf021f5
 class SemanticIndex:
     "Texts as unit vectors, with what is known about each; exact search by one matrix product."
     exact_up_to = 1_000_000  # vectors; in a larger index `usearch` proposes candidates and exact cosines decide
@@ -77,6 +78,7 @@ def _check_texts(texts, entries, dtype):
             raise InputError(f"an entry is a dict with at least 'text', got {e!r}")
     if dtype not in ('float32', 'float16'): raise InputError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
 
+# %% ../nbs/11_semantic_search.ipynb #3b2eb93b
 @patch(cls_method=True)
 def build(cls:SemanticIndex,
     model,               # an `EmbeddingModel`, or a callable list of n texts -> `(n,E)` unit vectors
@@ -115,6 +117,7 @@ def build_word_index(
     "The index of words that BM25 needs."
     return bm25_index([words(words_of(entries[i])) for i in range(len(entries))])
 
+# %% ../nbs/11_semantic_search.ipynb #30ad3a8d
 @patch
 def _lexical(self:SemanticIndex, queries, k):
     "Rows and BM25 scores, best first; the word index is made once, or comes from the disk."
@@ -131,6 +134,7 @@ def _stretched(scores):
     low, high = scores[-1], scores[0]
     return (scores - low)/(high - low) if high > low else np.ones(len(scores))
 
+# %% ../nbs/11_semantic_search.ipynb #40b8464e
 def fuse_scores(
     dense:tuple,           # rows and cosines, `(q,k)` each, best first
     lexical:tuple,         # rows and BM25 scores
@@ -159,6 +163,7 @@ def _ranked(self:SemanticIndex, vectors, queries, k, hybrid, lexical_weight):
                 for r, (i, s) in enumerate(zip(ids, scores, strict=True), 1)]
     return [hits(*row) for row in zip(*found, strict=True)]
 
+# %% ../nbs/11_semantic_search.ipynb #596fefad
 def _first_of_equals(hits, k):
     "Keep only the best hit of each distinct text (a licence may stand in a hundred files)."
     first = {}
@@ -182,7 +187,7 @@ def search_vectors(self:SemanticIndex,
         if not distinct: return hits
         hits = [_first_of_equals(row, k) for row in hits]
         if wanted >= len(self) or min(map(len, hits)) == k: return hits
-        wanted *= 4  # copies hide the rest: look further
+        wanted *= 4  # copies fill the list: fetch more
 
 # %% ../nbs/11_semantic_search.ipynb #c8e881c2
 def check_question(
@@ -192,6 +197,7 @@ def check_question(
     if not isinstance(query, str) or not query.strip():
         raise InputError('the question is empty: say in a few words what you look for')
 
+# %% ../nbs/11_semantic_search.ipynb #b71f91e4
 @patch
 def search(self:SemanticIndex,
     query,               # a question, or a list of them
@@ -239,6 +245,7 @@ def is_index(
     try: return 'fingerprint' in read_json(folder/'header.json', 1 << 26)
     except (InputError, OSError): return False
 
+# %% ../nbs/11_semantic_search.ipynb #b53a455c
 @patch
 def _write(self:SemanticIndex, folder, sources, words):
     "All files of the index, the header last."
@@ -259,7 +266,7 @@ def _write(self:SemanticIndex, folder, sources, words):
 @patch
 def save(self:SemanticIndex,
     folder,             # where; an index that is there already is replaced
-    sources=None,       # what it was made from, as `update_index` remembers it
+    sources=None,       # what it was made from, as `update_index` stores it
     words:bool=False,   # store the word index of BM25, too
 )->Path:                # the folder
     "Write vectors.npy, entries.jsonl and header.json, whole or not at all."
@@ -283,7 +290,8 @@ def _header_problem(header):
     if not isinstance(header.get('n'), int) or not isinstance(header.get('embedding_dim'), int):
         return 'it does not say how many vectors there are, and of which dimension'
 
-def read_header(
+# %% ../nbs/11_semantic_search.ipynb #905f4c50
+def read_index_header(
     folder:Path,  # of an index
 )->dict:          # its header.json, checked
     "The header of an index folder, if this version can read it."
@@ -324,7 +332,7 @@ def _read_files(folder, header):
 
 # %% ../nbs/11_semantic_search.ipynb #8979dced
 def _load(cls, folder, model):
-    header = read_header(folder)
+    header = read_index_header(folder)
     vectors, entries = _read_files(folder, header)
     if model is not None and not same_model(model_fingerprint(model), header['fingerprint']):
         raise InputError(f'{folder} was made by another model than the one given: build the index again')
@@ -336,10 +344,11 @@ def _load(cls, folder, model):
     if 'graph.usearch' in header['files']: index._graph, index._keys = _open_graph(folder)
     return index
 
+# %% ../nbs/11_semantic_search.ipynb #def51743
 @patch(cls_method=True)
 def load(cls:SemanticIndex,
     folder,        # from `save`
-    model=None,    # the model that made it, needed to search; another one is refused
+    model=None,    # the model that made it, needed to search; another one is an error
 )->SemanticIndex:  # vectors mapped, not read
     "Open an index; check that it is whole, and that the model is its own."
     folder = Path(folder)
@@ -352,7 +361,7 @@ def load(cls:SemanticIndex,
     return _load(cls, folder, model)
 
 # %% ../nbs/11_semantic_search.ipynb #a0d5cea6
-GRAPH_BEAM = 256  # candidates that a search keeps on its way; four times usearch's default, so that it misses fewer
+GRAPH_BEAM = 256  # candidates that a search keeps as it goes; four times usearch's default, so that it misses fewer
 
 def _open_graph(folder):
     "The graph on disk, mapped; nothing where usearch is not installed, and the search is exact then."
@@ -361,6 +370,7 @@ def _open_graph(folder):
     graph.expansion_search = GRAPH_BEAM  # is not in the file
     return graph, np.load(folder/'keys.npy', allow_pickle=False)
 
+# %% ../nbs/11_semantic_search.ipynb #b9c08567
 def _propose(index, queries, k):
     "Rows and exact cosines of the best among those that the graph proposes."
     if index._order is None: index._order = np.argsort(index._keys)       # from the numbers in the graph to rows

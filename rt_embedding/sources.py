@@ -77,7 +77,7 @@ def _path_source(source, output, pairs_output):
 
 # %% ../nbs/06f_sources.ipynb #39bd0022
 def _check_flags(source, pairs_output, max_lines, packages, of_wikipedia):
-    "Refuse flags that the source does not have; `of_wikipedia`: name -> was it given?"
+    "InputError for flags that the source does not have; `of_wikipedia`: name -> was it given?"
     if source == 'wikipedia':
         if pairs_output or max_lines is not None or packages:
             raise InputError('wikipedia takes no pairs_output, max_lines or packages: use max_sentences, '

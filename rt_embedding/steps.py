@@ -95,7 +95,7 @@ def learning_rate_at(
 
 # %% ../nbs/05c_training_steps.ipynb #376e2730
 class Objective:
-    "A training task: what the loop must know about it. Chapters 07 and 08 subclass it."
+    "A training task, as the loop sees it. Chapters 07 and 08 define subclasses."
     name, unit = 'objective', 'terms'
 
     def n_batches(self,

@@ -189,7 +189,7 @@ def encode(self:SentencePieceTokenizer,
 def tokenize(self:SentencePieceTokenizer,
     text:str,     # any text
 )->list[str]:     # its tokens as text, `▁` for the space before a word
-    "What `encode` sees, in readable form."
+    "The tokens of a text in readable form."
     return [self.id_to_piece(i) for i in self.encode(text, False, False)]
 
 # %% ../nbs/01_tokenizer.ipynb #363902b5

@@ -96,7 +96,7 @@ class VocabularyTooLarge(InputError):
 
 # %% ../nbs/00j_vocabulary.ipynb #b01a0010
 def _learning_error(message, vocab_size):
-    "The exception that says in plain words what SentencePiece's message means."
+    "Translate a message of SentencePiece into an exception with plain words."
     if m := re.search(r'too high .* <= (\d+)', message):
         return VocabularyTooLarge(
             f'vocab_size {vocab_size} is too large for this text: the largest that works is {m[1]} '

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from zlib import crc32
+from fastcore.basics import patch
 from loguru import logger
 from tqdm import tqdm
 from .commands import InputError, as_list, atomic_file, import_extra
@@ -78,24 +79,26 @@ class BloomFilter:
         self.n_bits, self.n = int(megabytes*(1 << 20))*8, 0
         self.bits = bytearray(self.n_bits//8)
 
-    def add(self,
-        text:str,  # compared by `text_key`: case and punctuation do not count
-    )->bool:       # True if it is new
-        "Remember a text."
-        digest = blake2b(text_key(text).encode('utf-8', 'replace'), digest_size=16).digest()
-        at, step = int.from_bytes(digest[:8], 'little'), int.from_bytes(digest[8:], 'little') | 1
-        bits, new = self.bits, False
-        for k in range(self.PROBES):           # two hashes give all the places (Kirsch & Mitzenmacher 2006)
-            byte, bit = divmod((at + k*step) % self.n_bits, 8)
-            new = new or not bits[byte] >> bit & 1
-            bits[byte] |= 1 << bit
-        self.n += new
-        return new
-
     @property
     def false_share(self)->float:
-        "Fraction of new texts that would now be taken for known ones."
+        "Fraction of new texts that would now be mistaken for known ones."
         return (1 - math.exp(-self.PROBES*self.n/self.n_bits))**self.PROBES
+
+# %% ../nbs/06e_wikipedia.ipynb #06e00010
+@patch
+def add(self:BloomFilter,
+    text:str,  # compared by `text_key`: case and punctuation do not count
+)->bool:       # True if it is new
+    "Remember a text."
+    digest = blake2b(text_key(text).encode('utf-8', 'replace'), digest_size=16).digest()
+    at, step = int.from_bytes(digest[:8], 'little'), int.from_bytes(digest[8:], 'little') | 1
+    bits, new = self.bits, False
+    for k in range(self.PROBES):           # two hashes give all the places (Kirsch & Mitzenmacher 2006)
+        byte, bit = divmod((at + k*step) % self.n_bits, 8)
+        new = new or not bits[byte] >> bit & 1
+        bits[byte] |= 1 << bit
+    self.n += new
+    return new
 
 # %% ../nbs/06e_wikipedia.ipynb #d8c7b852
 def _read_bookmark(path, settings):
@@ -186,19 +189,22 @@ class SentenceWriter(_MarkedText):
         self.crc = crc32(lines, self.crc)
         self.file.write(lines)
 
-    def _new_sentences(self, article):
-        for sentence, prose in article_sentences(article['text'], self.settings['language']):
-            kind = 'fragments' if not prose else 'sentences' if self.seen.add(sentence) else 'repeats'
-            self.counts[kind] += 1
-            if kind == 'sentences': yield sentence
-            if self.full: return
-
     def close(self):
         "Give the finished corpus its name."
         self.save()
         self.file.close()
         os.replace(self.part, self.output)
         self.bookmark.unlink()
+
+# %% ../nbs/06e_wikipedia.ipynb #06e00012
+@patch
+def _new_sentences(self:SentenceWriter, article):
+    "Yield the sentences that were not written before, and count everything that was seen."
+    for sentence, prose in article_sentences(article['text'], self.settings['language']):
+        kind = 'fragments' if not prose else 'sentences' if self.seen.add(sentence) else 'repeats'
+        self.counts[kind] += 1
+        if kind == 'sentences': yield sentence
+        if self.full: return
 
 # %% ../nbs/06e_wikipedia.ipynb #39bc0019
 def _write_articles(writer, stream, save_every, on_progress):
@@ -232,6 +238,29 @@ def _closed_after(stream):
     try: yield articles
     finally: getattr(articles, 'close', lambda: None)()
 
+# %% ../nbs/06e_wikipedia.ipynb #06e00001
+def _completed(writer):
+    "Was an earlier call killed after it gave the corpus its name, and before it removed the bookmark?"
+    if not writer.state or not writer.state['finished'] or writer.part.exists(): return False
+    writer.bookmark.unlink()
+    if writer.output.is_file() and writer.output.stat().st_size == writer.state['bytes']: return True
+    writer.state = None
+    return False
+
+# %% ../nbs/06e_wikipedia.ipynb #06e00003
+def _write_all(writer, stream, save_every, on_progress):
+    "Write a corpus from the bookmark to its end; whatever happens, the files are closed and no empty text is left."
+    try:
+        writer.open()
+        _write_articles(writer, stream, save_every, on_progress)
+        if not writer.counts['sentences']:
+            n = writer.counts['articles']
+            raise InputError(f'nothing to write to {writer.output}: {n:,} articles hold no sentence')
+        writer.close()
+    finally:
+        if writer.file: writer.file.close()
+        if not writer.bookmark.exists(): writer.part.unlink(missing_ok=True)   # nothing to go on with
+
 # %% ../nbs/06e_wikipedia.ipynb #39bc0021
 def write_sentences(
     stream,               # iterable of dicts with 'text'; has `state_dict` and `load_state_dict`, as in `datasets`
@@ -250,28 +279,11 @@ def write_sentences(
     with locked_folder(output, busy, beside=True):
         writer = SentenceWriter(output, settings)
         if _completed(writer): return writer.state['counts']
-        try:
-            writer.open()
-            _write_articles(writer, stream, save_every, on_progress)
-            if not writer.counts['sentences']:
-                n = writer.counts['articles']
-                raise InputError(f'nothing to write to {output}: {n:,} articles hold no sentence')
-            writer.close()
-        finally:
-            if writer.file: writer.file.close()
-            if not writer.bookmark.exists(): writer.part.unlink(missing_ok=True)   # nothing to go on with
+        _write_all(writer, stream, save_every, on_progress)
     if writer.seen.false_share > .01:
         logger.warning(f'{writer.seen.false_share:.1%} of new sentences were lost to a filter of {dedup_mb} MiB: '
                        'give a larger dedup_mb')
     return writer.counts
-
-def _completed(writer):
-    "Was an earlier call killed after it gave the corpus its name, and before it removed the bookmark?"
-    if not writer.state or not writer.state['finished'] or writer.part.exists(): return False
-    writer.bookmark.unlink()
-    if writer.output.is_file() and writer.output.stat().st_size == writer.state['bytes']: return True
-    writer.state = None
-    return False
 
 # %% ../nbs/06e_wikipedia.ipynb #39bc0028
 def _file_stream(files):
@@ -316,6 +328,25 @@ def wikipedia_stream(
                          'check the network, or give --files with Parquet files of it') from e
     return stream, dict(dump=dump, revision=revision)
 
+# %% ../nbs/06e_wikipedia.ipynb #06e00005
+def _bookmarked_revision(path):
+    "Revision of the data set in a bookmark, '' without one; a damaged bookmark is refused later."
+    try: return json.loads(Path(path).read_text(encoding='utf-8'))['settings'].get('revision', '')
+    except (OSError, ValueError, KeyError, TypeError, AttributeError): return ''
+
+# %% ../nbs/06e_wikipedia.ipynb #06e00007
+def _let_threads_end():
+    "Wait for Arrow's threads: without a rest, one run in twenty aborts at the end (apache/arrow issue 45214)."
+    gc.collect()
+    time.sleep(0.2)
+
+def _summary(output, counts):
+    "What was written, and how much was left out, in one line."
+    pieces = counts['sentences'] + counts['fragments'] + counts['repeats']
+    fragments, repeats = counts['fragments']/pieces, counts['repeats']/pieces
+    return (f"{counts['sentences']:,} sentences in {output}, from {counts['articles']:,} articles; "
+            f'of {pieces:,} pieces {fragments:.1%} were no sentences, {repeats:.1%} repeated one')
+
 # %% ../nbs/06e_wikipedia.ipynb #39bc0032
 def wikipedia_corpus(
     output,                       # the corpus, one sentence on each line
@@ -342,19 +373,3 @@ def wikipedia_corpus(
             _let_threads_end()
     print(_summary(output, counts))
     return counts
-
-def _bookmarked_revision(path):
-    "Revision of the data set in a bookmark, '' without one; a damaged bookmark is refused later."
-    try: return json.loads(Path(path).read_text(encoding='utf-8'))['settings'].get('revision', '')
-    except (OSError, ValueError, KeyError, TypeError, AttributeError): return ''
-
-def _let_threads_end():
-    "Wait for Arrow's threads: without a rest, one run in twenty aborts at the end (apache/arrow issue 45214)."
-    gc.collect()
-    time.sleep(0.2)
-
-def _summary(output, counts):
-    pieces = counts['sentences'] + counts['fragments'] + counts['repeats']
-    fragments, repeats = counts['fragments']/pieces, counts['repeats']/pieces
-    return (f"{counts['sentences']:,} sentences in {output}, from {counts['articles']:,} articles; "
-            f'of {pieces:,} pieces {fragments:.1%} were no sentences, {repeats:.1%} repeated one')

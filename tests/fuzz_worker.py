@@ -1,6 +1,7 @@
-"""Feeds damaged files to a reader, many times, and says what came of it. `python fuzz_worker.py READERS FOLDER FIRST LAST` makes and reads the cases
-FIRST..LAST-1 of each reader (names joined by commas). Each case is a pure function of its number. A line on stdout goes before every case, so that whoever started us
-knows which one it was when we crash, or hang.
+"""Feeds damaged files to a reader, many times, and says what came of it. `python fuzz_worker.py READERS FOLDER FIRST
+LAST` makes and reads the cases FIRST..LAST-1 of each reader (names joined by commas). Each case is a pure function of
+its number. A line on stdout goes before every case, so that whoever started us knows which one it was when we crash,
+or hang.
 
 Allowed are: success, and InputError. Everything else ends the process with the number and the traceback."""
 import gzip
@@ -27,7 +28,8 @@ from rt_embedding.checkpoints import check_state, newest_checkpoint, read_optimi
 from rt_embedding.runs import same_settings
 
 SECONDS = 10  # a case that takes longer hangs
-HARD = ['the cat', '', 'ÄÖ １２３ ﷺ', 'a\u0301\u0327\x00b', '日本 🎉 <pad> [MASK]', 'x'*3000, '\udc80 lone', '\u202e back']
+HARD = ['the cat', '', 'ÄÖ １２３ ﷺ',
+        'a\u0301\u0327\x00b', '日本 🎉 <pad> [MASK]', 'x'*3000, '\udc80 lone', '\u202e back']
 NUMBERS = [0, -1, 1, 2, 3, 7, 2**31, 2**63, 10**12, 10**400, -2**70, 0.5, 1e308, float('nan'), float('inf'), -0.0]
 ODD = [None, True, '', 'x', '../../etc/passwd', '\x00', '\u202e', [], {}, [[]], {'a': 1}, 'é'*1000, *NUMBERS]
 
@@ -41,9 +43,12 @@ def bytes_of(draw, data):
         if kind == 0 and data: data[i % len(data)] ^= 1 << draw.randrange(8)
         elif kind == 1: del data[i:i + n]
         elif kind == 2: data[i:i] = data[draw.randrange(len(data) + 1):][:n]
-        elif kind == 3: data[i:i + n] = bytes(draw.choice([0, 255, 9, 10, 13, 34, 91, 123, 127, 128, 192, 239]) for _ in range(n))
+        elif kind == 3:
+            data[i:i + n] = bytes(draw.choice([0, 255, 9, 10, 13, 34, 91, 123, 127, 128, 192, 239]) for _ in range(n))
         elif kind == 4: data[i:i + n] = draw.randbytes(n)
-        elif kind == 5: data[i:i] = draw.choice([b'\n', b'\t', b'\r', b'\x00', b'[' * 2000, b'\xff\xfe', b'"', b'1e999', b'\xed\xa0\x80', '\u2028'.encode()])
+        elif kind == 5:
+            data[i:i] = draw.choice([b'\n', b'\t', b'\r', b'\x00', b'[' * 2000, b'\xff\xfe', b'"', b'1e999',
+                                     b'\xed\xa0\x80', '\u2028'.encode()])
         elif kind == 6: del data[i:]
     return bytes(data)
 
@@ -55,10 +60,13 @@ def json_of(draw, text):
         at = value
         while isinstance(at, (dict, list)) and at:
             k = draw.choice(list(at) if isinstance(at, dict) else range(len(at)))
-            if isinstance(at[k], (dict, list)) and at[k] and draw.random() < .8: at = at[k]; continue
+            if isinstance(at[k], (dict, list)) and at[k] and draw.random() < .8:
+                at = at[k]
+                continue
             kind = draw.randrange(4)
             if kind == 0: del at[k]
-            elif kind == 1 and isinstance(at, dict): at[draw.choice(['extra', '__class__', '\x1b[2J', '', str(k) + ' '])] = draw.choice(ODD)
+            elif kind == 1 and isinstance(at, dict):
+                at[draw.choice(['extra', '__class__', '\x1b[2J', '', str(k) + ' '])] = draw.choice(ODD)
             elif kind == 2 and isinstance(at[k], (int, float)): at[k] = draw.choice(NUMBERS)
             else: at[k] = draw.choice(ODD)
             break
@@ -71,7 +79,8 @@ def tensors_of(draw, data):
     n = int.from_bytes(data[:8], 'little')
     if draw.random() < .5: return bytes_of(draw, data)
     header = json_of(draw, data[8:8 + n].decode())
-    length = len(header) if draw.random() < .8 else draw.choice([0, 1, 2**31, 2**63 - 1, 2**64 - 1, len(header) + 8, 100_000_000])
+    length = len(header) if draw.random() < .8 else draw.choice([0, 1, 2**31, 2**63 - 1, 2**64 - 1, len(header) + 8,
+                                                                 100_000_000])
     return length.to_bytes(8, 'little') + header + data[8 + n:]
 
 
@@ -112,7 +121,8 @@ def restore(original, work):
 
 class Reader:
     "What is read (`make` writes it into a folder), and how (`read`)."
-    def __init__(self, folder, tokenizer): self.original, self.work, self.tokenizer = Path(folder)/'original', Path(folder)/'work', tokenizer
+    def __init__(self, folder, tokenizer):
+        self.original, self.work, self.tokenizer = Path(folder)/'original', Path(folder)/'work', tokenizer
     def prepare(self):
         if not self.original.exists():
             self.original.mkdir(parents=True)
@@ -132,7 +142,8 @@ class Reader:
 def small_model(path):
     torch.manual_seed(0)
     tokenizer = SentencePieceTokenizer(path)
-    return EmbeddingModel(len(tokenizer), embedding_dim=8, hidden_dim=16, n_layers=1, n_heads=2, context_window=12, tokenizer=tokenizer)
+    return EmbeddingModel(len(tokenizer), embedding_dim=8, hidden_dim=16, n_layers=1, n_heads=2, context_window=12,
+                          tokenizer=tokenizer)
 
 
 class Model(Reader):
@@ -144,7 +155,8 @@ class Model(Reader):
         "An attacker writes a fitting checksum."
         path = work/'model'/'config.json'
         config = readable_json(path)
-        if config is not None and draw.random() < .7 and (work/'model'/'tokenizer.model').is_file() and not device(work/'model'/'tokenizer.model'):
+        if config is not None and draw.random() < .7 and (work/'model'/'tokenizer.model').is_file() and not device(
+            work/'model'/'tokenizer.model'):
             path.write_text(json.dumps(config | dict(tokenizer_sha256=sha256_file(work/'model'/'tokenizer.model'))))
     def read(self, folder):
         model = EmbeddingModel.from_pretrained(folder)
@@ -175,7 +187,8 @@ class Checkpoint(Reader):
         folder = work/'checkpoints'/'step-00000004'
         sums = readable_json(folder/'checksums.json')
         if sums is None or draw.random() < .2: return
-        sums.update({n: sha256_file(folder/n) for n in sums if n in os.listdir(folder) and (folder/n).is_file() and not (folder/n).is_symlink()})
+        sums.update({n: sha256_file(folder/n) for n in sums if n in os.listdir(folder) and (folder/n).is_file()
+                     and not (folder/n).is_symlink()})
         (folder/'checksums.json').write_text(json.dumps(sums))
     def read(self, folder):
         found, state = newest_checkpoint(folder, lambda line: None)
@@ -189,7 +202,8 @@ class Checkpoint(Reader):
 
 class Shards(Reader):
     "Token shards, then every row of them in batches."
-    def make(self, folder): build_shards(iter(sentences(60)), SentencePieceTokenizer(self.tokenizer), folder/'shards', source='toy')
+    def make(self, folder):
+        build_shards(iter(sentences(60)), SentencePieceTokenizer(self.tokenizer), folder/'shards', source='toy')
     def read(self, folder):
         shards = TokenShards(folder/'shards')
         for rows in BatchPlan(shards.lengths, 16, 12).batches(0):
@@ -200,10 +214,14 @@ class Shards(Reader):
 class Run(Reader):
     "What a run has written about itself: config.json and metrics.jsonl."
     def make(self, folder):
-        (folder/'config.json').write_text(json.dumps(dict(objective='mlm', model=dict(hidden_dim=16), training=dict(learning_rate=1e-3, seed=1), data=dict(n=3))))
-        (folder/'metrics.jsonl').write_text(''.join(json.dumps(dict(event='train', step=i, loss_nats=1/(i + 1))) + '\n' for i in range(9)))
+        (folder/'config.json').write_text(json.dumps(dict(objective='mlm', model=dict(hidden_dim=16),
+                                                          training=dict(learning_rate=1e-3, seed=1), data=dict(n=3))))
+        (folder/'metrics.jsonl').write_text(''.join(json.dumps(dict(event='train', step=i, loss_nats=1/(i + 1))) + '\n'
+                                                    for i in range(9)))
     def read(self, folder):
-        same_settings(folder/'config.json', dict(objective='mlm', model=dict(hidden_dim=16), training=dict(learning_rate=1e-3, seed=1), data=dict(n=3)))
+        same_settings(folder/'config.json',
+                      dict(objective='mlm', model=dict(hidden_dim=16), training=dict(learning_rate=1e-3, seed=1),
+                           data=dict(n=3)))
         if (folder/'metrics.jsonl').is_file(): read_metrics(folder/'metrics.jsonl')
 
 
@@ -227,7 +245,8 @@ class Pairs(Reader):
             path = folder/name
             if device(path): continue  # whoever names a device as his input means it
             for source in ['auto'] if path.suffix != '.txt' else ['adjacent', 'dropout']:
-                for pair in load_pairs(path, source): assert 2 <= len(pair) <= 3 and all(isinstance(t, str) for t in pair)
+                for pair in load_pairs(path, source):
+                    assert 2 <= len(pair) <= 3 and all(isinstance(t, str) for t in pair)
 
 
 class Evaluation(Pairs):
@@ -250,7 +269,8 @@ class Evaluation(Pairs):
             else: read_retrieval(folder)
 
 
-READERS = dict(model=Model, tokenizer=Tokenizer, checkpoint=Checkpoint, shards=Shards, run=Run, pairs=Pairs, evaluation=Evaluation)
+READERS = dict(model=Model, tokenizer=Tokenizer, checkpoint=Checkpoint, shards=Shards, run=Run, pairs=Pairs,
+               evaluation=Evaluation)
 
 
 def too_long(*_): raise TimeoutError('this case hangs')
@@ -262,7 +282,8 @@ def main(names, folder, first, last):
     for name in names.split(','):
         reader, done = READERS[name](Path(folder)/name, tokenizer), dict(read=0, refused=0)
         reader.prepare()
-        if sys.platform == 'linux': resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))  # what asks for more memory gets a MemoryError
+        # what asks for more memory gets a MemoryError
+        if sys.platform == 'linux': resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
         signal.signal(signal.SIGALRM, too_long)
         for number in range(first, last):
             print(name, number, flush=True)

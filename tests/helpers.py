@@ -1,4 +1,5 @@
-"What the whole-system tests share: texts, a way to run each command, a check of refusals, what a finished run left. Fixtures are in conftest.py."
+"""What the whole-system tests share: texts, a way to run each command, a check of refusals, what a finished run left.
+Fixtures are in conftest.py."""
 import json
 import os
 import random
@@ -10,16 +11,19 @@ from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-THREADS = os.environ.get('RT_TEST_THREADS', '1')  # one is cheaper for small models; the promises must hold with more, too
+# one is cheaper for small models; the promises must hold with more, too
+THREADS = os.environ.get('RT_TEST_THREADS', '1')
 ENV = {**os.environ, 'OMP_NUM_THREADS': THREADS, 'PYTHONIOENCODING': 'utf-8', 'NO_COLOR': '1'}
-SMALL = ['--preset', 'tiny', '--hidden_dim', 32, '--n_layers', 1, '--n_heads', 2, '--embedding_dim', 16, '--context_window', 16, '--device', 'cpu']
+SMALL = ['--preset', 'tiny', '--hidden_dim', 32, '--n_layers', 1, '--n_heads', 2, '--embedding_dim', 16,
+         '--context_window', 16, '--device', 'cpu']
 
 
 def commands():
     "All console commands, as settings.ini declares them: name -> (module, function)."
     settings = ConfigParser(delimiters=['='])
     settings.read(ROOT/'settings.ini', encoding='utf-8')
-    return {name: tuple(target.split(':')) for name, target in (c.split('=') for c in settings['DEFAULT']['console_scripts'].split())}
+    return {name: tuple(target.split(':'))
+            for name, target in (c.split('=') for c in settings['DEFAULT']['console_scripts'].split())}
 
 
 COMMANDS = commands()
@@ -34,7 +38,8 @@ def python_line(name):
 def start(name, *args, env=ENV, launcher=(), **kw):
     "Start a console command in a process of its own, perhaps through a launcher such as torchrun."
     line = [*launcher, sys.executable, '-c', python_line(name), *map(str, args)]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8', env=env, **kw)
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8', env=env,
+                            **kw)
 
 
 def ended(process, timeout=600):
@@ -49,8 +54,9 @@ def run(name, *args, **kw):
 
 
 def refused(result, *words):
-    """Assert that a command refused its input: exit code 2, no traceback, and one line of the command's own, the last on standard error
-    (progress may stand before it), which holds all `words`. `result` is what `run` and `ended` give; returns that line."""
+    """Assert that a command refused its input: exit code 2, no traceback, and one line of the command's own, the last
+    on standard error (progress may stand before it), which holds all `words`. `result` is what `run` and `ended` give;
+    returns that line."""
     code, out, err = result
     lines = [line for line in err.strip().splitlines() if line.strip()]
     own = [line for line in lines if re.match(r'rt_\w+: ', line)]
@@ -90,10 +96,13 @@ def sentences(n, seed=0):
 
 
 SYNONYMS = [
-    'the cat=our kitten|a dog=some hound|my friend=a mate of mine|the teacher=that instructor|the child=a kid|the doctor=one physician',
+    'the cat=our kitten|a dog=some hound|my friend=a mate of mine|the teacher=that instructor|the child=a kid|the '
+    'doctor=one physician',
     'buys=purchases|hides=conceals|finds=discovers|needs=requires|repairs=fixes|paints=colours',
-    'the bicycle=that bike|a small house=one little cottage|the road=this street|an old car=some ancient automobile|a cup=one mug',
-    'at night=after dark|in the city=within town|near the sea=by ocean shores|in the wood=inside that forest|at home=indoors']
+    'the bicycle=that bike|a small house=one little cottage|the road=this street|an old car=some ancient automobile|a '
+    'cup=one mug',
+    'at night=after dark|in the city=within town|near the sea=by ocean shores|in the wood=inside that forest|at '
+    'home=indoors']
 
 
 def paraphrases(n, seed=0):
@@ -107,7 +116,8 @@ def paraphrases(n, seed=0):
 
 
 def write_toy_files(folder, n_pairs=900, n_more=100):
-    "text.txt, pairs.tsv, more.tsv and the similarity test judged.tsv, which shares its last pair with the training pairs."
+    """text.txt, pairs.tsv, more.tsv and the similarity test judged.tsv, which shares its last pair with the training
+    pairs."""
     from rt_embedding.testing import toy_paraphrases
     made = toy_paraphrases()
     lines = lambda pairs: ''.join(f'{a}\t{b}\n' for a, b in pairs)
@@ -125,13 +135,16 @@ CLOCKS = {'time_s', 'tokens_per_s', 'elapsed_s', 'time', 'timestamp'}  # figures
 
 
 def final(folder):
-    "All that a finished run leaves: checkpoints with weights, optimizer and state, best and last model, and each figure that does not depend on a clock."
+    """All that a finished run leaves: checkpoints with weights, optimizer and state, best and last model, and each
+    figure that does not depend on a clock."""
     import torch
     from safetensors.torch import load_file
     made = {f'{p.parent.name}/{p.name}': load_file(p) for p in sorted(Path(folder).rglob('model.safetensors'))}
     for p in sorted((Path(folder)/'checkpoints').glob('step-*')):
-        made[p.name] = torch.load(p/'optimizer.pt', weights_only=True), json.loads((p/'state.json').read_text(encoding='utf-8'))
-    records = [json.loads(line) for line in (Path(folder)/'logs'/'metrics.jsonl').read_text(encoding='utf-8').splitlines()]
+        made[p.name] = torch.load(p/'optimizer.pt',
+                                  weights_only=True), json.loads((p/'state.json').read_text(encoding='utf-8'))
+    records = [json.loads(line)
+               for line in (Path(folder)/'logs'/'metrics.jsonl').read_text(encoding='utf-8').splitlines()]
     made['metrics'] = [{k: v for k, v in r.items() if k not in CLOCKS} for r in records]
     return made
 

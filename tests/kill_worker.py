@@ -1,8 +1,9 @@
-"""A process that trains and dies when it is told to. `python kill_worker.py tokenizer corpus pairs` reads jobs from stdin, a JSON object a line,
-forks a child for each, and answers with a line: how the child ended. Forking saves the two seconds that importing torch takes.
+"""A process that trains and dies when it is told to. `python kill_worker.py tokenizer corpus pairs` reads jobs from
+stdin, a JSON object a line, forks a child for each, and answers with a line: how the child ended. Forking saves the
+two seconds that importing torch takes.
 
-A fault is [name, n]: the child kills itself with SIGKILL at the n-th time that it comes to that place. No exception handler, no `finally`, no
-flush runs after that, just as when the power fails."""
+A fault is [name, n]: the child kills itself with SIGKILL at the n-th time that it comes to that place. No exception
+handler, no `finally`, no flush runs after that, just as when the power fails."""
 import json
 import os
 import shutil
@@ -51,7 +52,9 @@ def in_epoch(owner, n):
 
 
 ADAM, LOG = torch.optim.AdamW, logging.TrainingLogger
-FAULTS = {  # place -> how often a run of either task comes there, at least, and a function of (objective, n) that prepares the death
+# place -> how often a run of either task comes there, at least, and a function of (objective, n) that prepares the
+# death
+FAULTS = {
     'step, after the backward pass': (24, lambda o, n: at(torch.Tensor, 'backward', n, 'after')),
     'step, before the update': (24, lambda o, n: at(ADAM, 'step', n, 'before')),
     'step, after the update': (24, lambda o, n: at(ADAM, 'step', n, 'after')),
@@ -75,14 +78,17 @@ FAULTS = {  # place -> how often a run of either task comes there, at least, and
 }
 
 
-SIZES = dict(preset='tiny', hidden_dim=32, n_layers=1, n_heads=2, embedding_dim=16, context_window=16, dropout=0.1, device='cpu')
+SIZES = dict(preset='tiny', hidden_dim=32, n_layers=1, n_heads=2, embedding_dim=16, context_window=16, dropout=0.1,
+             device='cpu')
 TIMES = dict(max_steps=24, save_every=4, eval_every=6, log_every=2)
 OBJECTIVES = dict(mlm=mlm.MLMObjective, contrastive=contrastive_training.ContrastiveObjective)
 
 
 def train(task, folder, tokenizer, corpus, pairs):
     if task == 'mlm': mlm.train_mlm(tokenizer, [corpus], folder, batch_size=16, **TIMES, **SIZES)
-    else: contrastive_training.train_contrastive([pairs], tokenizer=tokenizer, output_dir=folder, batch_size=16, chunk_size=8, **TIMES, **SIZES)
+    else:
+        contrastive_training.train_contrastive([pairs], tokenizer=tokenizer, output_dir=folder, batch_size=16,
+                                               chunk_size=8, **TIMES, **SIZES)
 
 
 def child(job, files):
@@ -96,7 +102,8 @@ def child(job, files):
 
 def main(*files):
     torch.set_num_threads(1)
-    torch.optim.AdamW([torch.zeros(1, requires_grad=True)]).step()  # loads what only the first step loads, for all children
+    # loads what only the first step loads, for all children
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)]).step()
     os.fsync = lambda fd: None  # a killed process leaves its pages to the kernel; only a power cut asks for more
     for line in sys.stdin:
         job, start = json.loads(line), time.perf_counter()
@@ -111,7 +118,8 @@ def main(*files):
         if job.get('kill_after_s') is not None:  # from outside, wherever it is by then
             time.sleep(job['kill_after_s'])
             os.kill(pid, signal.SIGKILL)  # a child that has ended waits for us as a zombie: nobody else is hit
-        print(json.dumps(dict(code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seconds=time.perf_counter() - start)), flush=True)
+        print(json.dumps(dict(code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]),
+                              seconds=time.perf_counter() - start)), flush=True)
 
 
 if __name__ == '__main__': main(*sys.argv[1:])

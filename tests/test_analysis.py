@@ -1,4 +1,5 @@
-"rt_analyse as users meet it: a whole report from a text or from pairs, two models side by side, the page in a browser, one clear line for bad input."
+"""rt_analyse as users meet it: a whole report from a text or from pairs, two models side by side, the page in a
+browser, one clear line for bad input."""
 import json
 import re
 
@@ -13,15 +14,18 @@ OWN = 'layers', 'tokens', 'heads', 'head', 'positions'                          
 
 def pictures(n, opened):
     "Names of the pictures of n models, so many of which can be opened."
-    return {f"{kind}{f'-{i + 1}' if i else ''}.png" for kinds, m in ((EVERY, n), (OWN, opened)) for kind in kinds for i in range(m)}
+    return {f"{kind}{f'-{i + 1}' if i else ''}.png" for kinds, m in ((EVERY, n), (OWN, opened)) for kind in kinds
+            for i in range(m)}
 
 
 @pytest.fixture(scope='module')
 def model(tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp('analysis')
     (folder/'pairs.tsv').write_text(''.join(f'{a}\t{b}\n' for a, b in paraphrases(200)), encoding='utf-8')
-    code, _, err = run('rt_train_contrastive', '--pairs', folder/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir', folder/'run', '--batch_size', 16,
-                       '--max_steps', 4, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 16, '--device', 'cpu')
+    code, _, err = run('rt_train_contrastive', '--pairs', folder/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir',
+                       folder/'run', '--batch_size', 16,
+                       '--max_steps', 4, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 16, '--device',
+                       'cpu')
     assert code == 0, err
     return folder/'run'
 
@@ -35,22 +39,26 @@ def png_size(path):
 
 def report_of(folder, n=1, opened=1):
     "What a whole report holds, checked."
-    assert {p.name for p in folder.iterdir()} - {'.DS_Store'} == {'analysis.json', 'analysis.md', 'analysis.html'} | pictures(n, opened)
+    assert {p.name for p in folder.iterdir()} - {'.DS_Store'} == {'analysis.json', 'analysis.md',
+                                                                  'analysis.html'} | pictures(n, opened)
     assert not [p for p in folder.parent.iterdir() if p.name.endswith(('.tmp', '.old'))]
     assert all(min(png_size(p)) > 200 for p in folder.glob('*.png'))
     text = (folder/'analysis.md').read_text(encoding='utf-8')
     assert all(f']({p.name})' in text for p in folder.glob('*.png'))
     page = (folder/'analysis.html').read_text(encoding='utf-8')
-    assert page.count('data:image/png;base64,') == len(list(folder.glob('*.png'))) and not re.search(r'(src|href)="(?!data:|#)', page)
+    assert page.count('data:image/png;base64,') == len(list(folder.glob('*.png'))) and not re.search(
+        r'(src|href)="(?!data:|#)', page)
     alts = re.findall(r'<img alt="([^"]{20,})"', page)
-    assert len(alts) == len(set(alts)) == len(list(folder.glob('*.png')))                    # each picture says in words what it shows
+    # each picture says in words what it shows
+    assert len(alts) == len(set(alts)) == len(list(folder.glob('*.png')))
     return json.loads((folder/'analysis.json').read_text(encoding='utf-8'))
 
 
 def test_report_of_a_text_equals_the_vectors_of_rt_embed(model, corpus, tmp_path):
     lines = sentences(60, seed=5) + ['Escaped <b> & "quoted" words stand here as text.']
     (tmp_path/'text.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    code, out, err = run('rt_analyse', '--model', model, '--input', tmp_path/'text.txt', '--output', tmp_path/'report', '--sentences', lines[-1])
+    code, out, err = run('rt_analyse', '--model', model, '--input', tmp_path/'text.txt', '--output', tmp_path/'report',
+                         '--sentences', lines[-1])
     assert code == 0 and 'analysis.html' in out, err
     report = report_of(tmp_path/'report')
     assert report['n_texts'] == 61 and set(report['tasks']) == {'sentence with noise', 'adjacent sentences'}
@@ -72,14 +80,18 @@ def other(corpus, model, tmp_path_factory):
     "A model of another width, with another tokenizer."
     folder = tmp_path_factory.mktemp('other')
     assert run('rt_train_tokenizer', '--input', corpus, '--output', folder/'tokenizer', '--vocab_size', 150)[0] == 0
-    code, _, err = run('rt_train_contrastive', '--pairs', model.parent/'pairs.tsv', '--tokenizer', folder/'tokenizer.model', '--output_dir', folder/'other', '--batch_size', 16,
-                       '--max_steps', 1, '--preset', 'tiny', '--embedding_dim', 24, '--context_window', 32, '--device', 'cpu')
+    code, _, err = run('rt_train_contrastive', '--pairs', model.parent/'pairs.tsv', '--tokenizer',
+                       folder/'tokenizer.model', '--output_dir', folder/'other', '--batch_size', 16,
+                       '--max_steps', 1, '--preset', 'tiny', '--embedding_dim', 24, '--context_window', 32, '--device',
+                       'cpu')
     assert code == 0, err
     return folder/'other'
 
 
-HOSTILE = ['He said "stop" & left </script><script>window.ran = 1</script> the room', '<img src=x onerror="window.ran = 1"> is only a text of ours',
-           "it's 5 < 6 and 7 > 2 in every case", 'a fourth text of some words stands here', 'שלום to all of you who read this']
+HOSTILE = ['He said "stop" & left </script><script>window.ran = 1</script> the room',
+           '<img src=x onerror="window.ran = 1"> is only a text of ours',
+           "it's 5 < 6 and 7 > 2 in every case", 'a fourth text of some words stands here',
+           'שלום to all of you who read this']
 
 
 @pytest.fixture(scope='module')
@@ -89,7 +101,8 @@ def hostile(model, other, tmp_path_factory):
     (folder/'five.txt').write_text('\n'.join(HOSTILE*2), encoding='utf-8')
     (folder/'report').mkdir()
     (folder/'report'/'.DS_Store').write_text('as Finder leaves it')  # neither an obstacle nor ours to remove
-    code, _, err = run('rt_analyse', '--model', model, '--compare', other, '--input', folder/'five.txt', '--output', folder/'report', '--sentences', HOSTILE[0], HOSTILE[3])
+    code, _, err = run('rt_analyse', '--model', model, '--compare', other, '--input', folder/'five.txt', '--output',
+                       folder/'report', '--sentences', HOSTILE[0], HOSTILE[3])
     assert code == 0, err
     return folder/'report'
 
@@ -105,8 +118,10 @@ def test_five_texts_and_two_models_of_other_widths_and_tokenizers(hostile):
         assert d['difference'] == pytest.approx(b - a, abs=1e-4) and d['low'] <= d['difference'] <= d['high']
         assert d['says'] == ('no difference visible' if d['low'] <= 0 <= d['high'] else 'higher' if b > a else 'lower')
     assert set(compared['differences']) == set(report['models']['run']['measures'])
-    for r in report['models'].values():                                                      # neighbours of the chosen texts, never themselves
-        assert [t for t, _ in r['neighbours']] == report['chosen'] and all(t not in [n for n, _ in near] and len(near) == 4 for t, near in r['neighbours'])
+    # neighbours of the chosen texts, never themselves
+    for r in report['models'].values():
+        assert [t for t, _ in r['neighbours']] == report['chosen'] and all(t not in [n for n, _ in near]
+            and len(near) == 4 for t, near in r['neighbours'])
     page = (hostile/'analysis.html').read_text(encoding='utf-8')
     assert page.count('<script') == page.count('</script>') == 2 and '<img src=x' not in page
 
@@ -162,7 +177,8 @@ def test_the_page_in_a_browser(open_tab, hostile, device):
 @pytest.mark.slow
 def test_twenty_thousand_texts(model, tmp_path):
     (tmp_path/'many.txt').write_text('\n'.join(sentences(25_000)) + '\n', encoding='utf-8')
-    code, _, err = run('rt_analyse', '--model', model, '--input', tmp_path/'many.txt', '--output', tmp_path/'report', '--max_texts', 20_000)
+    code, _, err = run('rt_analyse', '--model', model, '--input', tmp_path/'many.txt', '--output', tmp_path/'report',
+                       '--max_texts', 20_000)
     assert code == 0, err
     report = report_of(tmp_path/'report')
     assert report['n_texts'] == 20_000 and max(report['tasks'].values()) <= 5000
@@ -177,13 +193,16 @@ def test_pairs_two_models_and_before_training(model, tmp_path):
     assert list(report['models']) == ['run untrained', 'run', 'best'] and set(report['tasks']) == {'pairs'}
     assert report['n_texts'] == 2*report['tasks']['pairs'] <= 120
     first, trained, again = report['models'].values()
-    assert trained == again                                                                  # a run stands for its best model
+    # a run stands for its best model
+    assert trained == again
     assert first['measures']['alignment, pairs'] != trained['measures']['alignment, pairs']
     assert 'tokens' not in first and 'layers' in trained
     assert list(report['comparisons']) == ['run minus run untrained', 'best minus run']
-    assert all(d['says'] == 'no difference visible' for d in report['comparisons']['best minus run']['differences'].values())
+    assert all(d['says'] == 'no difference visible'
+               for d in report['comparisons']['best minus run']['differences'].values())
     before = (tmp_path/'report'/'analysis.json').read_bytes()
-    assert run('rt_analyse', '--model', model, model/'best', '--untrained', *flags)[0] == 0   # replaces its own report, with the same numbers
+    # replaces its own report, with the same numbers
+    assert run('rt_analyse', '--model', model, model/'best', '--untrained', *flags)[0] == 0
     report_of(tmp_path/'report', 3, 2)
     assert (tmp_path/'report'/'analysis.json').read_bytes() == before
 
@@ -196,8 +215,10 @@ def test_bad_input_is_one_line_and_writes_nothing(model, tmp_path):
     (tmp_path/'mine'/'notes.txt').write_text('mine')
     pairs, out = model.parent/'pairs.tsv', tmp_path/'out'
     for flags, contains in (
-            (['--input', tmp_path/'few.txt'], ['few.txt', '5 are needed']), (['--input', tmp_path/'latin.txt'], ['latin.txt', '2']),
-            (['--compare', tmp_path/'nowhere'], 'nowhere'), (['--sentences', ' '], 'sentences'), (['--output', tmp_path/'mine'], 'notes.txt')):
+            (['--input', tmp_path/'few.txt'], ['few.txt', '5 are needed']),
+            (['--input', tmp_path/'latin.txt'], ['latin.txt', '2']),
+            (['--compare', tmp_path/'nowhere'], 'nowhere'), (['--sentences', ' '], 'sentences'),
+            (['--output', tmp_path/'mine'], 'notes.txt')):
         refused(run('rt_analyse', *['--model', model, '--input', pairs, '--output', out, *flags]), *contains)
     assert not out.exists() and [p.name for p in (tmp_path/'mine').iterdir()] == ['notes.txt']
 
@@ -207,11 +228,14 @@ def test_a_model_of_nan_is_refused(model, tmp_path):
     from safetensors.torch import load_file, save_file
     shutil.copytree(model/'last', tmp_path/'sick')
     weights = load_file(tmp_path/'sick'/'model.safetensors')
-    save_file({k: v*float('nan') for k, v in weights.items()}, tmp_path/'sick'/'model.safetensors', metadata={'format': 'pt'})
-    refused(run('rt_analyse', '--model', tmp_path/'sick', '--input', model.parent/'pairs.tsv', '--output', tmp_path/'out'), 'NaN')
+    save_file({k: v*float('nan') for k, v in weights.items()}, tmp_path/'sick'/'model.safetensors',
+              metadata={'format': 'pt'})
+    refused(run('rt_analyse', '--model', tmp_path/'sick', '--input', model.parent/'pairs.tsv', '--output',
+                tmp_path/'out'), 'NaN')
     assert not (tmp_path/'out').exists()
 
 
 def test_help_explains_every_flag():
     code, out, err = run('rt_analyse', '--help')
-    assert code == 0 and all(f in out for f in ('--model', '--input', '--output', '--untrained', '--compare', '--sentences', '--max_texts', '--seed')) and 'None' not in out, err
+    assert code == 0 and all(f in out for f in ('--model', '--input', '--output', '--untrained', '--compare',
+                                                '--sentences', '--max_texts', '--seed')) and 'None' not in out, err

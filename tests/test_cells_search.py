@@ -30,10 +30,11 @@ def test_of_equal_scores_the_first_row_comes_first():
     assert [h.row for h in index.search('same', 5, hybrid=True, lexical_weight=1.)] == [0, 1, 2, 3, 4]
 
 
-def test_another_folder_is_not_replaced(index, tmp_path):
+def test_another_folder_is_not_replaced(tmp_path):
     (tmp_path/'shards').mkdir()
     (tmp_path/'shards'/'header.json').write_text('{"format_version": 1}')
-    with pytest.raises(InputError, match='exists already'): SemanticIndex.build(encode, ['near']).save(tmp_path/'shards')
+    index = SemanticIndex.build(encode, ['near'])
+    with pytest.raises(InputError, match='exists already'): index.save(tmp_path/'shards')
 
 
 def test_a_torn_or_changed_file_is_damage(index):
@@ -47,9 +48,11 @@ def test_a_torn_or_changed_file_is_damage(index):
 
 
 @pytest.mark.parametrize('old, new, says', [
-    (None, '{', 'not a whole index'), (None, '[]', 'no JSON object'), ('"format_version": 3', '"format_version": 1', 'it has format 1'),
+    (None, '{', 'not a whole index'), (None, '[]', 'no JSON object'),
+    ('"format_version": 3', '"format_version": 1', 'it has format 1'),
     ('"n": 3', '"n": 8', 'promised 8'), ('"n": 3', '"n": "x"', 'does not say how many'),
-    ('vectors.npy', '../../secret', 'does not list'), ('"entries.jsonl"', '"entries.jsonl": "", "../x"', 'outside of the folder'),
+    ('vectors.npy', '../../secret', 'does not list'),
+    ('"entries.jsonl"', '"entries.jsonl": "", "../x"', 'outside of the folder'),
     ('"fingerprint": [', '"fingerprint": ["x", ', 'no fingerprint')])
 def test_the_header_says_what_is_wrong(index, old, new, says):
     path = Path(index/'header.json')

@@ -16,10 +16,12 @@ def test_tokenizer_writes_both_files_and_fixed_ids(tokenizer):
 
 
 def test_tokenizer_takes_files_folder_and_glob(tmp_path):
-    for name, seed in (('a.txt', 1), ('b.txt', 2)): (tmp_path/name).write_text('\n'.join(sentences(100, seed)), encoding='utf-8')
+    for name, seed in (('a.txt', 1), ('b.txt', 2)):
+        (tmp_path/name).write_text('\n'.join(sentences(100, seed)), encoding='utf-8')
     vocabs = []
     for k, given in enumerate(([tmp_path/'a.txt', tmp_path/'b.txt'], [tmp_path], [f'{tmp_path}/*.txt'])):
-        code, _, err = run('rt_train_tokenizer', '--input', *given, '--output', tmp_path/f'out{k}'/'t', '--vocab_size', 150)
+        code, _, err = run('rt_train_tokenizer', '--input', *given, '--output', tmp_path/f'out{k}'/'t', '--vocab_size',
+                           150)
         assert code == 0, err
         vocabs.append((tmp_path/f'out{k}'/'t.vocab').read_text(encoding='utf-8'))
     assert vocabs[0] == vocabs[1] == vocabs[2]
@@ -45,10 +47,13 @@ def test_vocabulary_too_large_names_the_largest_that_works(corpus, tmp_path):
 
 def test_foreign_tokenizer_is_refused(corpus, tmp_path):
     import sentencepiece as spm
-    spm.SentencePieceTrainer.train(input=str(corpus), model_prefix=str(tmp_path/'foreign'), vocab_size=150, minloglevel=2)  # ids 0, 1, 2 = unk, bos, eos
+    # ids 0, 1, 2 = unk, bos, eos
+    spm.SentencePieceTrainer.train(input=str(corpus), model_prefix=str(tmp_path/'foreign'), vocab_size=150,
+                                   minloglevel=2)
     (tmp_path/'text.model').write_text('not a model')
     for name in ('foreign.model', 'text.model', 'missing.model'):
-        refused(run('rt_train_mlm', '--tokenizer', tmp_path/name, '--corpus', corpus, '--output_dir', tmp_path/'run', *SMALL), name)
+        refused(run('rt_train_mlm', '--tokenizer', tmp_path/name, '--corpus', corpus, '--output_dir', tmp_path/'run',
+                    *SMALL), name)
     assert not (tmp_path/'run'/'checkpoints').exists()
 
 
@@ -67,13 +72,15 @@ def test_bad_settings(tokenizer, corpus, tmp_path, flags, contains):
     args = [str(a) for a in SMALL]
     for flag, value in zip(flags[::2], flags[1::2]):
         args = args + [flag, str(value)]  # the last one wins
-    refused(run('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', tmp_path/'run', *args), *contains)
+    refused(run('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', tmp_path/'run', *args),
+            *contains)
     assert not (tmp_path/'run').exists()  # complained before the corpus was tokenised
 
 
 def test_the_road_by_commands(tokenizer, corpus, tmp_path):
     "MLM, contrastive, embed, evaluate, search: each command on the result of the one before."
-    flags = ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', tmp_path/'mlm', '--max_steps', 6, '--log_every', 2, *SMALL]
+    flags = ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', tmp_path/'mlm', '--max_steps', 6,
+             '--log_every', 2, *SMALL]
     code, out, err = run('rt_train_mlm', *flags)
     assert code == 0, err
     assert list((tmp_path/'mlm'/'logs').glob('*.log')) and (tmp_path/'mlm'/'logs'/'metrics.jsonl').exists()
@@ -81,7 +88,8 @@ def test_the_road_by_commands(tokenizer, corpus, tmp_path):
     lines = sentences(200, seed=3)
     pairs = tmp_path/'pairs.tsv'
     pairs.write_text(''.join(f'{a}\t{a.split(" number")[0]}\n' for a in lines), encoding='utf-8')
-    code, out, err = run('rt_train_contrastive', '--pairs', pairs, '--model', tmp_path/'mlm', '--output_dir', tmp_path/'con', '--batch_size', 16, '--max_steps', 6, '--device', 'cpu')
+    code, out, err = run('rt_train_contrastive', '--pairs', pairs, '--model', tmp_path/'mlm', '--output_dir',
+                         tmp_path/'con', '--batch_size', 16, '--max_steps', 6, '--device', 'cpu')
     assert code == 0, err
     code, out, err = run('rt_embed', '--model', tmp_path/'con', '--input', corpus, '--output', tmp_path/'v.npy')
     assert code == 0, err
@@ -89,7 +97,8 @@ def test_the_road_by_commands(tokenizer, corpus, tmp_path):
     assert v.shape == (400, 16) and np.allclose(np.linalg.norm(v, axis=1), 1, atol=1e-5)
     code, out, err = run('rt_export', '--model', tmp_path/'con', '--output', tmp_path/'exported', '--int8')
     assert code == 0 and 'cosine' in out, err
-    code, out, err = run('rt_evaluate', '--model', tmp_path/'con', tmp_path/'exported', '--pairs', pairs, '--output', tmp_path/'eval')
+    code, out, err = run('rt_evaluate', '--model', tmp_path/'con', tmp_path/'exported', '--pairs', pairs, '--output',
+                         tmp_path/'eval')
     assert code == 0 and 'exported' in out, err
     refused(run('rt_export', '--model', tmp_path/'nowhere', '--output', tmp_path/'x'), 'nowhere')
     refused(run('rt_export', '--model', tmp_path/'con', '--output', tmp_path), 'another folder')

@@ -43,10 +43,12 @@ save_checkpoint(model, optimizer, dict(step=3), run)   # with room again it goes
 def test_no_room_for_a_file(tokenizer, tmp_path):
     "Three writers (Python, Rust, C++) meet the same limit; each must say so as an OSError that names the file."
     import errno
-    r = subprocess.run([sys.executable, '-c', LIMITED, str(tokenizer), str(tmp_path)], capture_output=True, text=True, env=ENV, timeout=120)
+    r = subprocess.run([sys.executable, '-c', LIMITED, str(tokenizer), str(tmp_path)], capture_output=True, text=True,
+                       env=ENV, timeout=120)
     assert r.returncode == 0, r.stderr
     lines = r.stdout.split('\n')[:-1]
-    assert sorted(lines) == sorted(f'{name} {errno.EFBIG}' for name in ('tokenizer.model', 'model.safetensors', 'optimizer.pt')) or \
+    assert sorted(lines) == sorted(f'{name} {errno.EFBIG}'
+                                   for name in ('tokenizer.model', 'model.safetensors', 'optimizer.pt')) or \
         sorted(l.split()[-1] for l in lines) == [str(errno.EFBIG)]*3, (lines, r.stderr)
     assert [verify_checkpoint(c)['step'] for c in checkpoints(tmp_path)] == [2, 3]
 
@@ -55,10 +57,12 @@ def test_a_full_disk(tokenizer, corpus, tmp_path):
     "A real one, of a megabyte and a half."
     disk = tmp_path/'disk'
     disk.mkdir()
-    if shutil.which('mount') is None or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1536k', 'tmpfs', disk], capture_output=True).returncode:
+    if shutil.which('mount') is None or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1536k', 'tmpfs', disk],
+                                                       capture_output=True).returncode:
         pytest.skip('only root may mount a small disk')
     try:
-        refused(run('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', disk/'run', *FLAGS), 'no space left', 'free some space',
+        refused(run('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', disk/'run', *FLAGS),
+                'no space left', 'free some space',
                 'the last good checkpoint is', 'step-')
         folder, state = newest_checkpoint(disk/'run', pytest.fail)
         assert state['step'] >= 2 and not [p for p in (disk/'run').rglob('.*') if p.suffix == '.tmp']
@@ -70,11 +74,15 @@ def test_a_read_only_folder(tokenizer, corpus, tmp_path):
     closed.mkdir()
     root = os.geteuid() == 0  # may write whatever the permissions say, but not on a read-only disk
     if root:
-        if shutil.which('mount') is None or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'ro', 'tmpfs', closed], capture_output=True).returncode: pytest.skip('cannot mount')
+        if shutil.which('mount') is None or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'ro', 'tmpfs', closed],
+                                                           capture_output=True).returncode:
+            pytest.skip('cannot mount')
     else: closed.chmod(0o555)
     try:
-        refused(run('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', closed/'run', *FLAGS), 'closed',
-                *(['read-only', 'write elsewhere'] if root else ['permission denied', 'choose a place you may read and write']))
+        refused(run('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', closed/'run', *FLAGS),
+                'closed',
+                *(['read-only', 'write elsewhere'] if root
+                  else ['permission denied', 'choose a place you may read and write']))
         assert not list(closed.iterdir())
     finally:
         if root: subprocess.run(['umount', '-l', closed], check=True)
@@ -86,7 +94,8 @@ def test_the_folder_goes_away_under_the_run(tokenizer, corpus, tmp_path, how):
     folder = tmp_path/'run'
     p = start('rt_train_mlm', '--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *FLAGS)
     wait_for_steps(p, folder, 5)
-    os.rename(folder, tmp_path/'elsewhere')  # at one moment; removing takes time, in which the run may put new files into it
+    # at one moment; removing takes time, in which the run may put new files into it
+    os.rename(folder, tmp_path/'elsewhere')
     if how == 'removed': shutil.rmtree(tmp_path/'elsewhere')
     refused(ended(p), 'metrics.jsonl was removed or moved while the run was writing to it')
     assert not folder.exists()  # nothing is written to a place that was taken away

@@ -14,8 +14,10 @@ from helpers import CLOCKS, ENV, SMALL, paraphrases, python_line, refused, run, 
 
 psutil = pytest.importorskip('psutil')
 TORCHRUN = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2', '--no-python']
-ACCELERATE = [sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', '--num_machines', '1', '--num_processes', '2', '--mixed_precision', 'no',
-              '--dynamo_backend', 'no', '--main_process_port', '0', '--no_python']  # spawns two processes, whatever --device says
+ACCELERATE = [sys.executable, '-m', 'accelerate.commands.launch', '--multi_gpu', '--num_machines', '1',
+              '--num_processes', '2', '--mixed_precision', 'no',
+              # spawns two processes, whatever --device says
+              '--dynamo_backend', 'no', '--main_process_port', '0', '--no_python']
 FLAGS = ['--max_steps', 24, '--batch_size', 9, '--save_every', 4, '--eval_every', 6, '--log_every', 2, *SMALL]
 
 
@@ -34,23 +36,28 @@ def end(p, timeout=240):
 
 
 def figures_and_state(folder):
-    "The newest checkpoint's name, weights and optimizer state, and the figures of the log that do not depend on the clock."
+    """The newest checkpoint's name, weights and optimizer state, and the figures of the log that do not depend on the
+    clock."""
     last = sorted((folder/'checkpoints').glob('step-*'))[-1]
     records = [json.loads(line) for line in (folder/'logs'/'metrics.jsonl').read_text(encoding='utf-8').splitlines()]
-    figures = [{k: v for k, v in r.items() if k not in CLOCKS} for r in records if r['event'] in ('train', 'validation')]
+    figures = [{k: v for k, v in r.items() if k not in CLOCKS} for r in records
+               if r['event'] in ('train', 'validation')]
     return last.name, load_file(last/'model.safetensors'), torch.load(last/'optimizer.pt', weights_only=True), figures
 
 
-def mlm(tokenizer, corpus, folder, *more): return ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *FLAGS, *more]
+def mlm(tokenizer, corpus, folder, *more):
+    return ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *FLAGS, *more]
 
 
 def close(a, b, tolerance=2e-4):
     "Runs that differ by rounding: losses of all steps, and the weights at the end."
-    jumpy = {'event', 'val_accuracy', 'val_mrr', 'masked_accuracy', 'padding_share'}  # ranks turn at the least difference; processes pad less
+    # ranks turn at the least difference; processes pad less
+    jumpy = {'event', 'val_accuracy', 'val_mrr', 'masked_accuracy', 'padding_share'}
     (name, weights, _, metrics), (other, others, _, more) = figures_and_state(a), figures_and_state(b)
     assert name == other and len(metrics) == len(more) > 10
     for m, n in zip(metrics, more):
-        assert m.keys() == n.keys() and all(m[k] == pytest.approx(n[k], rel=1e-3, abs=1e-4) for k in m if m[k] is not None and k not in jumpy), (m, n)
+        assert m.keys() == n.keys() and all(m[k] == pytest.approx(n[k], rel=1e-3, abs=1e-4) for k in m
+                                            if m[k] is not None and k not in jumpy), (m, n)
     assert m['tokens'] == n['tokens'] if 'tokens' in m else True
     assert max(float((weights[k] - others[k]).abs().max()) for k in weights) < tolerance
 
@@ -104,19 +111,23 @@ def test_without_a_launcher_the_survivor_ends_too(tokenizer, corpus, tmp_path):
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
-    args = [sys.executable, '-c', python_line('rt_train_mlm'), *map(str, mlm(tokenizer, corpus, tmp_path/'run', '--max_steps', 100000))]
+    args = [sys.executable, '-c', python_line('rt_train_mlm'),
+            *map(str, mlm(tokenizer, corpus, tmp_path/'run', '--max_steps', 100000))]
     ranks = [subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env=ENV | dict(RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))) for r in range(2)]
+                              env=ENV | dict(RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1',
+                                             MASTER_PORT=str(port))) for r in range(2)]
     try:
         wait_until((tmp_path/'run'/'logs'/'metrics.jsonl').exists, ranks[1])
         ranks[1].send_signal(signal.SIGKILL)
         _, err = ranks[0].communicate(timeout=60)
-        assert ranks[0].returncode == 2 and 'another process of this training has ended' in err and 'Traceback' not in err, err
+        assert ranks[
+            0].returncode == 2 and 'another process of this training has ended' in err and 'Traceback' not in err, err
     finally:
         for p in ranks: p.kill()
 
 
-PAIRS = ['--batch_size', 17, '--chunk_size', 6, '--matryoshka_dims', '8', '--max_steps', 12, '--save_every', 4, '--eval_every', 6, '--log_every', 1, '--validation_candidates', 8,
+PAIRS = ['--batch_size', 17, '--chunk_size', 6, '--matryoshka_dims', '8', '--max_steps', 12, '--save_every', 4,
+         '--eval_every', 6, '--log_every', 1, '--validation_candidates', 8,
          '--gradient_accumulation_steps', 2, '--epochs', 9, *SMALL]
 
 
@@ -124,7 +135,8 @@ PAIRS = ['--batch_size', 17, '--chunk_size', 6, '--matryoshka_dims', '8', '--max
 def pairs(tmp_path_factory):
     "Pairs, some of them with a hard negative, some with a text in common."
     found, path = paraphrases(160), tmp_path_factory.mktemp('pairs')/'pairs.tsv'
-    rows = [p if i % 3 else (*p, found[(i + 7) % len(found)][1]) for i, p in enumerate(found)] + [(a, found[(i + 3) % 160][1]) for i, (a, _) in enumerate(found[:30])]
+    rows = [p if i % 3 else (*p, found[(i + 7) % len(found)][1])
+            for i, p in enumerate(found)] + [(a, found[(i + 3) % 160][1]) for i, (a, _) in enumerate(found[:30])]
     path.write_text('\n'.join(map('\t'.join, rows)) + '\n', encoding='utf-8')
     return path
 
@@ -143,7 +155,8 @@ def test_two_processes_train_pairs_like_one_by_accelerate_launch(tokenizer, pair
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['rt_train_mlm', 'rt_train_contrastive'])
 def test_shards_train_like_one_and_go_on(name, tokenizer, corpus, pairs, tmp_path):
-    common = (['--corpus', corpus, *FLAGS] if name == 'rt_train_mlm' else ['--pairs', pairs, *PAIRS]) + ['--tokenizer', tokenizer, '--n_layers', 2]
+    common = (['--corpus', corpus, *FLAGS] if name == 'rt_train_mlm' else ['--pairs', pairs, *PAIRS]) + ['--tokenizer',
+        tokenizer, '--n_layers', 2]
     code, _, err = run(name, *common, '--output_dir', tmp_path/'one')
     assert code == 0, err
     code, _, err = end(launched(name, *common, '--shard', '--output_dir', tmp_path/'two'))

@@ -3,7 +3,7 @@ import ast, importlib.util
 from pathlib import Path
 from string import Formatter
 import pytest
-from rt_embedding.passages import read_source
+from rt_embedding.python_files import read_python_source
 from rt_embedding.python_files import _text_of
 
 def text(source): return _text_of(ast.parse(source, mode='eval').body)
@@ -40,6 +40,6 @@ def test_no_docstring_of_torch_loses_words():
 def test_a_parameter_of_torch_is_still_there(name, word):
     path, _ = torch_docs()
     found = {'torch.' + n.removeprefix('.torch.').removeprefix('torch.'): (signature, parameters)
-             for n, signature, _, _, parameters, _ in read_source(path, 'torch._torch_docs', False).objects}
+             for n, signature, _, _, parameters, _ in read_python_source(path, 'torch._torch_docs', False).objects}
     signature, parameters = found[name]
     assert word in dict(parameters), (signature, parameters)

@@ -1,4 +1,5 @@
-"Damaged and hostile files, by the thousand: every reader reads them or refuses them in one line; none crashes, hangs or takes the memory."
+"""Damaged and hostile files, by the thousand: every reader reads them or refuses them in one line; none crashes, hangs
+or takes the memory."""
 import json
 import math
 import queue
@@ -25,9 +26,11 @@ SLOW = 50, 1650  # cases of the slow set, for each reader
 
 
 def survive(readers, folder, tokenizer, first, last):
-    "Run `fuzz_worker.py` in a process of its own, since a crash inside SentencePiece or safetensors would end this one."
+    """Run `fuzz_worker.py` in a process of its own, since a crash inside SentencePiece or safetensors would end this
+    one."""
     shutil.copy(tokenizer, folder/'tokenizer.model')
-    p = subprocess.Popen([sys.executable, Path(__file__).with_name('fuzz_worker.py'), ','.join(readers), folder, str(first), str(last)],
+    p = subprocess.Popen([sys.executable, Path(__file__).with_name('fuzz_worker.py'), ','.join(readers), folder,
+                          str(first), str(last)],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV)
     lines, errors, newest, done = queue.Queue(), [], 'before the first case', {}
     threading.Thread(target=lambda: [lines.put(l) for l in (*p.stdout, None)], daemon=True).start()
@@ -42,7 +45,8 @@ def survive(readers, folder, tokenizer, first, last):
     assert p.wait(timeout=60) == 0, f'{newest}: exit code {p.returncode}\n' + ''.join(errors)[-3000:]
     assert list(done) == readers
     for name, n in done.items():
-        assert n['read'] + n['refused'] == last - first and n['refused'] > (last - first)/4, (name, n)  # the damage is real
+        # the damage is real
+        assert n['read'] + n['refused'] == last - first and n['refused'] > (last - first)/4, (name, n)
     return done
 
 
@@ -56,15 +60,19 @@ def test_damaged_files(tokenizer, tmp_path): survive(READERS, tmp_path, tokenize
 @needs_unix
 @pytest.mark.slow
 @pytest.mark.parametrize('reader', READERS)
-def test_damaged_files_by_the_thousand(tokenizer, tmp_path, reader): print(reader, survive([reader], tmp_path, tokenizer, *SLOW))
+def test_damaged_files_by_the_thousand(tokenizer, tmp_path, reader):
+    print(reader, survive([reader], tmp_path, tokenizer, *SLOW))
 
 
 def test_the_slow_set_makes_enough_cases():
-    "`survive` asserts that each reader made all of its cases; so the plan is what counts, in any order and any number of processes."
+    """`survive` asserts that each reader made all of its cases; so the plan is what counts, in any order and any
+    number of processes."""
     assert len(READERS)*(SLOW[1] - SLOW[0]) >= 10_000
 
 
-json_values = st.recursive(st.none() | st.booleans() | st.integers(-10**30, 10**30) | st.floats() | st.text(max_size=8), lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=6), x, max_size=3), max_leaves=8)
+json_values = st.recursive(st.none() | st.booleans() | st.integers(-10**30, 10**30) | st.floats() | st.text(max_size=8),
+                           lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=6), x, max_size=3),
+                           max_leaves=8)
 FIELDS = list(EncoderConfig.__dataclass_fields__)
 quietly = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -78,7 +86,8 @@ def accepts(make):
 
 
 @quietly
-@given(st.dictionaries(st.sampled_from(FIELDS), json_values | st.integers(-2, 300) | st.sampled_from([0.1, 2.5, 'mean', 'weighted_mean'])))
+@given(st.dictionaries(st.sampled_from(FIELDS),
+                       json_values | st.integers(-2, 300) | st.sampled_from([0.1, 2.5, 'mean', 'weighted_mean'])))
 def test_a_configuration_is_sound_or_refused(fields):
     "What gets through can be built: its size is finite, and no table it asks for is larger than the limit."
     ok, c = accepts(lambda: EncoderConfig(**dict(dict(vocab_size=50), **fields)))
@@ -88,7 +97,9 @@ def test_a_configuration_is_sound_or_refused(fields):
 
 
 @quietly
-@given(st.dictionaries(st.sampled_from(['learning_rate', 'weight_decay', 'epochs', 'max_steps', 'warmup_ratio', 'max_grad_norm', 'beta1', 'seed', 'log_every']), st.integers(-3, 10**20) | st.floats()))
+@given(st.dictionaries(st.sampled_from(['learning_rate', 'weight_decay', 'epochs', 'max_steps', 'warmup_ratio',
+                                        'max_grad_norm', 'beta1', 'seed', 'log_every']),
+                                        st.integers(-3, 10**20) | st.floats()))
 def test_training_settings_are_sound_or_refused(fields):
     ok, c = accepts(lambda: TrainingConfig(**fields))
     if ok: assert c.learning_rate > 0 and math.isfinite(c.learning_rate) and 0 <= c.warmup_ratio < 1 and c.seed >= 0
@@ -106,11 +117,13 @@ def test_any_json(place, content):
     if ok: assert isinstance(value, dict)
 
 
-anything = st.text(st.characters(codec='utf-8') | st.sampled_from('\t\t\t\n\r{}[]"0123456789.\u2028\x00\ufeff'), max_size=300)
+anything = st.text(st.characters(codec='utf-8') | st.sampled_from('\t\t\t\n\r{}[]"0123456789.\u2028\x00\ufeff'),
+                   max_size=300)
 
 
 @quietly
-@given(text=anything, source=st.sampled_from(['auto', 'pairs', 'adjacent', 'dropout']), suffix=st.sampled_from(['tsv', 'gz', 'xz']))
+@given(text=anything, source=st.sampled_from(['auto', 'pairs', 'adjacent', 'dropout']),
+       suffix=st.sampled_from(['tsv', 'gz', 'xz']))
 def test_any_text_as_pairs(place, text, source, suffix):
     path = place/f'pairs.{suffix}'
     path.write_bytes(text.encode())

@@ -12,7 +12,8 @@ from kill_worker import FAULTS
 if sys.platform == 'win32': pytest.skip('needs fork and SIGKILL', allow_module_level=True)
 
 TASKS = ['mlm', 'contrastive']
-PLACES = {name: times for name, (times, _) in FAULTS.items()}  # name -> how often a run of either task comes there before it ends, at least
+# name -> how often a run of either task comes there before it ends, at least
+PLACES = {name: times for name, (times, _) in FAULTS.items()}
 
 
 def moments(task, place):
@@ -24,7 +25,8 @@ def moments(task, place):
 class Zygote:
     "The process in `kill_worker.py`; it forks a child for every training."
     def __init__(self, *files):
-        self.process = subprocess.Popen([sys.executable, Path(__file__).with_name('kill_worker.py'), *map(str, files)], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([sys.executable, Path(__file__).with_name('kill_worker.py'), *map(str, files)],
+                                        stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, env=ENV)
 
     def __call__(self, task, folder, **how):
@@ -44,7 +46,8 @@ class Zygote:
 def zygote(tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp('zygote')
     (folder/'corpus.txt').write_text('\n'.join(sentences(200)) + '\n', encoding='utf-8')
-    (folder/'pairs.tsv').write_text(''.join(f'{s}\t{s.split(" number")[0]}\n' for s in sentences(200, seed=3)), encoding='utf-8')
+    (folder/'pairs.tsv').write_text(''.join(f'{s}\t{s.split(" number")[0]}\n' for s in sentences(200, seed=3)),
+                                    encoding='utf-8')
     z = Zygote(tokenizer, folder/'corpus.txt', folder/'pairs.tsv')
     yield z
     z.close()
@@ -77,7 +80,8 @@ def test_two_runs_give_the_same_bits(zygote, whole, tmp_path):
 
 @pytest.mark.parametrize('place', PLACES)
 def test_killed_there(zygote, whole, tmp_path, place):
-    "One kill in the middle of a run; MLM for every second place, contrastive for the others (all of both in the slow set)."
+    """One kill in the middle of a run; MLM for every second place, contrastive for the others (all of both in the slow
+    set)."""
     task = TASKS[list(PLACES).index(place) % 2]
     assert zygote(task, tmp_path/'run', fault=[place, (PLACES[place] + 1)//2])['code'] == -9
     assert zygote(task, tmp_path/'run')['code'] == 0
@@ -86,7 +90,8 @@ def test_killed_there(zygote, whole, tmp_path, place):
 
 def test_killed_again_and_again(zygote, whole, tmp_path):
     "Six kills in one run, three of them before the first checkpoint is whole."
-    for fault in (['step, after the update', 3], ['weights half written', 1], ['checkpoint, before a checksum', 2], ['folder renamed, after', 2],
+    for fault in (['step, after the update', 3], ['weights half written', 1], ['checkpoint, before a checksum', 2],
+                  ['folder renamed, after', 2],
                   ['log, half a line', 5], ['validation, after', 2]):
         assert zygote('mlm', tmp_path/'run', fault=fault)['code'] == -9, fault
     assert zygote('mlm', tmp_path/'run')['code'] == 0
@@ -115,5 +120,6 @@ def test_killed_at_random_moments(zygote, whole, tmp_path, task, seed):
 
 
 def test_the_slow_set_makes_enough_kills():
-    "Each of them is asserted above to have killed; so the plan is what counts, in any order and any number of processes."
+    """Each of them is asserted above to have killed; so the plan is what counts, in any order and any number of
+    processes."""
     for task in TASKS: assert sum(len(moments(task, place)) for place in PLACES) >= 50

@@ -29,7 +29,8 @@ def quickstart_run(offline, tmp_path_factory):
     text = folder/'my.tsv'
     text.write_text('\n'.join(map('\t'.join, paraphrases(900))), encoding='utf-8')
     code, out, err = run('rt_quickstart', '--corpus', text, '--minutes', 0.5, '--vocab_size', 150, '--batch_size', 32,
-                         '--mlm_steps', 30, '--contrastive_steps', 100, '--learning_rate', 2e-3, '--output_dir', folder/'run')
+                         '--mlm_steps', 30, '--contrastive_steps', 100, '--learning_rate', 2e-3, '--output_dir',
+                         folder/'run')
     assert code == 0, err
     return folder/'run', out
 
@@ -37,7 +38,8 @@ def quickstart_run(offline, tmp_path_factory):
 def test_quickstart_leaves_model_index_and_report(quickstart_run):
     folder, out = quickstart_run
     assert 'left]' in out and 'budget' in out
-    for name in ('report.md', 'results.json', 'scores.png', 'losses.png', 'model/model.safetensors', 'index'): assert (folder/name).exists(), name
+    for name in ('report.md', 'results.json', 'scores.png', 'losses.png', 'model/model.safetensors', 'index'):
+        assert (folder/name).exists(), name
     scores = json.loads((folder/'results.json').read_text(encoding='utf-8'))['scores']
     assert set(scores) == {'random init', 'counting', 'MLM', 'contrastive', 'BM25'}
     assert scores['contrastive']['mrr'] > 1.2*scores['MLM']['mrr']
@@ -57,24 +59,30 @@ def test_search_answers_from_the_run(quickstart_run):
 
 def test_many_to_one_pairs_are_refused(tmp_path):
     (tmp_path/'star.tsv').write_text('\n'.join(f'question number {i}\tthe same answer' for i in range(200)))
-    refused(run('rt_quickstart', '--corpus', tmp_path/'star.tsv', '--output_dir', tmp_path/'run', '--minutes', 0.1), 'star.tsv')
+    refused(run('rt_quickstart', '--corpus', tmp_path/'star.tsv', '--output_dir', tmp_path/'run', '--minutes', 0.1),
+            'star.tsv')
     assert not (tmp_path/'run'/'material').exists()
 
 
 def test_quickstart_refuses_text_that_is_too_small(tmp_path):
     (tmp_path/'small.txt').write_text('one line\nanother line\n')
-    refused(run('rt_quickstart', '--corpus', tmp_path/'small.txt', '--output_dir', tmp_path/'run', '--minutes', 0.1), 'give more text')
+    refused(run('rt_quickstart', '--corpus', tmp_path/'small.txt', '--output_dir', tmp_path/'run', '--minutes', 0.1),
+            'give more text')
     assert not (tmp_path/'run'/'material').exists()
 
 
 def test_a_refused_run_leaves_nothing_that_another_text_would_inherit(tmp_path):
     for name, word in (('a', 'apple'), ('b', 'banana')):
-        (tmp_path/f'{name}.tsv').write_text('\n'.join(f'{x} {word}\t{y} {word}' for x, y in paraphrases(300)), encoding='utf-8')
-    how = ['--minutes', 0.2, '--mlm_steps', 2, '--contrastive_steps', 2, '--batch_size', 16, '--output_dir', tmp_path/'run']
+        (tmp_path/f'{name}.tsv').write_text('\n'.join(f'{x} {word}\t{y} {word}' for x, y in paraphrases(300)),
+                                            encoding='utf-8')
+    how = ['--minutes', 0.2, '--mlm_steps', 2, '--contrastive_steps', 2, '--batch_size', 16, '--output_dir',
+           tmp_path/'run']
     refused(run('rt_quickstart', '--corpus', tmp_path/'a.tsv', '--vocab_size', 3, *how), 'vocab')
     code, _, err = run('rt_quickstart', '--corpus', tmp_path/'b.tsv', '--vocab_size', 150, *how)
     assert code == 0, err
     entries = (tmp_path/'run'/'material'/'entries.jsonl').read_text(encoding='utf-8')
     assert 'banana' in entries and 'apple' not in entries
     (tmp_path/'b.tsv').write_text('\n'.join(map('\t'.join, paraphrases(400))), encoding='utf-8')
-    refused(run('rt_quickstart', '--corpus', tmp_path/'b.tsv', '--vocab_size', 150, *how), 'checksum of the text', 'choose another')  # no old figures under its name
+    # no old figures under its name
+    refused(run('rt_quickstart', '--corpus', tmp_path/'b.tsv', '--vocab_size', 150, *how), 'checksum of the text',
+            'choose another')

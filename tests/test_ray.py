@@ -12,11 +12,13 @@ def test_ray_embeds_files_and_goes_on(tokenizer, tmp_path):
     from rt_embedding.scaling import embed_with_ray
     from rt_embedding.tokenizer import SentencePieceTokenizer
     tok = SentencePieceTokenizer(tokenizer)
-    model = EmbeddingModel(len(tok), embedding_dim=16, context_window=24, hidden_dim=32, n_layers=1, n_heads=2, tokenizer=tok).eval()
+    model = EmbeddingModel(len(tok), embedding_dim=16, context_window=24, hidden_dim=32, n_layers=1, n_heads=2,
+                           tokenizer=tok).eval()
     model.save_pretrained(tmp_path/'model')
     texts = sentences(900)
     (tmp_path/'in').mkdir()
-    for k in range(3): (tmp_path/'in'/f'{k}.txt').write_text('\n'.join(texts[300*k:300*(k + 1)]) + '\n', encoding='utf-8')
+    for k in range(3):
+        (tmp_path/'in'/f'{k}.txt').write_text('\n'.join(texts[300*k:300*(k + 1)]) + '\n', encoding='utf-8')
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level='ERROR')
     try:
         assert embed_with_ray(tmp_path/'model', tmp_path/'in', tmp_path/'out') == dict(files=3, finished=0, rows=900)

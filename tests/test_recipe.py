@@ -1,4 +1,5 @@
-"The recipe from the command line: raw files to a scored model, nothing of the tests in the training, and on again after a kill."
+"""The recipe from the command line: raw files to a scored model, nothing of the tests in the training, and on again
+after a kill."""
 import json
 import signal
 
@@ -22,7 +23,8 @@ def test_the_gpu_recipe_runs_dry_on_the_processor(files):
     result = json.loads((files/'run'/'results.json').read_text())
     models = {r['model'] for r in result['results']}
     assert {'random', 'TF-IDF', 'counting', 'bag', 'blocks'} <= models
-    assert result['removed_sentences'] == 2 and result['removed_pairs'] == 1, 'the pair that is also in the test was not left out'
+    assert result['removed_sentences'] == 2 and result[
+        'removed_pairs'] == 1, 'the pair that is also in the test was not left out'
     assert result['sentences'] == 1998 and result['pairs'] == 999
     assert set(result['seconds']) == {'tokenizer', 'shards', 'counting', 'pairs', 'bag', 'blocks', 'scores'}
     config = json.loads((files/'run'/'model'/'config.json').read_text())
@@ -46,7 +48,8 @@ def test_a_killed_recipe_goes_on(files):
     weights = [(files/name/'model'/'model.safetensors').read_bytes() for name in ('whole', 'killed')]
     assert weights[0] == weights[1]
     facts = [json.loads((files/name/'results.json').read_text()) for name in ('whole', 'killed')]
-    assert facts[0]['results'] == facts[1]['results'] and facts[0]['removed_sentences'] == facts[1]['removed_sentences'] == 2
+    assert facts[0]['results'] == facts[1]['results'] and facts[0]['removed_sentences'] == facts[1][
+        'removed_sentences'] == 2
 
 
 def test_another_text_of_the_same_size_is_noticed(files):
@@ -59,7 +62,8 @@ def test_another_text_of_the_same_size_is_noticed(files):
 
 @pytest.mark.parametrize('extra, words', [
     (['--steps', '1'], ['2 stages']), (['--recipe', 'huge'], ['recipe', 'laptop']), (['--minutes', '-1'], ['minutes']),
-    (['--steps', '0', '1'], ['steps must be']), (['--corpus', 'none.txt'], ['none.txt']), (['--pairs', 'none.tsv'], ['none.tsv']), (['--sts', 'none.tsv'], ['none.tsv'])])
+    (['--steps', '0', '1'], ['steps must be']), (['--corpus', 'none.txt'], ['none.txt']),
+    (['--pairs', 'none.tsv'], ['none.tsv']), (['--sts', 'none.tsv'], ['none.tsv'])])
 def test_bad_input_is_one_line_and_leaves_nothing(files, extra, words):
     result = run('rt_recipe', *recipe(*extra), cwd=files)
     refused(result, *words)

@@ -16,17 +16,20 @@ from helpers import ENV, SMALL, final, refused, run, same, sentences, start, ste
 
 if sys.platform == 'win32': pytest.skip('needs signals', allow_module_level=True)
 
-FLAGS = ['--max_steps', 24, '--batch_size', 8, '--save_every', 4, '--eval_every', 6, '--log_every', 2, '--dropout', 0.1, *SMALL]
+FLAGS = ['--max_steps', 24, '--batch_size', 8, '--save_every', 4, '--eval_every', 6, '--log_every', 2, '--dropout', 0.1,
+         *SMALL]
 
 def ending(folder):
-    "What must not depend on how often a run was stopped: the newest checkpoint, best and last model, and the figures; not where else it was saved."
+    """What must not depend on how often a run was stopped: the newest checkpoint, best and last model, and the
+    figures; not where else it was saved."""
     made = final(folder)
     newest = max(k for k in made if k.startswith('step-') and '/' not in k)
     return {newest: made[newest], 'metrics': [m for m in made['metrics'] if m['event'] in ('train', 'validation')],
             **{k: made[k] for k in ('best/model.safetensors', 'last/model.safetensors', f'{newest}/model.safetensors')}}
 
 
-def command(tokenizer, corpus, folder): return ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *FLAGS]
+def command(tokenizer, corpus, folder):
+    return ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *FLAGS]
 
 
 @pytest.fixture(scope='module')
@@ -68,16 +71,22 @@ def test_interrupt_saves_and_says_how_to_go_on(uninterrupted, tokenizer, corpus,
 
 def wide(tokenizer, corpus, tmp_path):
     "Runs large enough that PyTorch shares each kernel among its threads: MLM, and pairs with learnt pooling weights."
-    (tmp_path/'pairs.tsv').write_text(''.join(f'{s}\t{s.split(" number")[0]}\n' for s in sentences(1300, seed=3)), encoding='utf-8')
+    (tmp_path/'pairs.tsv').write_text(''.join(f'{s}\t{s.split(" number")[0]}\n' for s in sentences(1300, seed=3)),
+                                      encoding='utf-8')
     flags = ['--device', 'cpu', '--max_steps', 6, '--save_every', 2, '--eval_every', 3, '--log_every', 1]
     sizes = dict(hidden_dim=256, n_layers=1, n_heads=4, embedding_dim=256, context_window=32)
     torch.manual_seed(0)
     read = SentencePieceTokenizer(tokenizer)
-    EmbeddingModel(len(read), tokenizer=read, pooling='weighted_mean', **sizes | dict(hidden_dim=64, n_layers=0)).save_pretrained(tmp_path/'weighted')
-    return {'rt_train_mlm': lambda folder: ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, '--preset', 'tiny', '--batch_size', 128, *flags,
+    EmbeddingModel(len(read), tokenizer=read, pooling='weighted_mean',
+                   **sizes | dict(hidden_dim=64, n_layers=0)).save_pretrained(tmp_path/'weighted')
+    return {'rt_train_mlm': lambda folder: ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder,
+                                            '--preset', 'tiny', '--batch_size', 128, *flags,
                                             *(x for k, v in sizes.items() for x in (f'--{k}', v))],
-            'rt_train_contrastive': lambda folder: ['--model', tmp_path/'weighted', '--pairs', tmp_path/'pairs.tsv', '--output_dir', folder,
-                                                    '--batch_size', 1024, '--chunk_size', 2048, *flags]}  # all texts at once: an index is shared among threads above 32,768 tokens
+            'rt_train_contrastive': lambda folder: ['--model', tmp_path/'weighted', '--pairs', tmp_path/'pairs.tsv',
+                                                    '--output_dir', folder,
+                                                    # all texts at once: an index is shared among threads above 32,768
+                                                    # tokens
+                                                    '--batch_size', 1024, '--chunk_size', 2048, *flags]}
 
 
 TWO = {**ENV, 'OMP_NUM_THREADS': '2', 'GOMP_SPINCOUNT': '0'}  # waiting threads sleep: tests share the machine
@@ -85,7 +94,8 @@ TWO = {**ENV, 'OMP_NUM_THREADS': '2', 'GOMP_SPINCOUNT': '0'}  # waiting threads 
 
 @pytest.mark.parametrize('name', ['rt_train_mlm', 'rt_train_contrastive'])
 def test_two_threads_give_the_same_bits_again(tokenizer, corpus, tmp_path, name):
-    "Threads that add in the order of their arrival would round differently each time, and no killed run could end alike."
+    """Threads that add in the order of their arrival would round differently each time, and no killed run could end
+    alike."""
     args, ends = wide(tokenizer, corpus, tmp_path)[name], []
     for k in 'ab':
         if k == 'b':  # killed after some steps, and gone on
@@ -109,7 +119,8 @@ def test_many_kills(uninterrupted, tokenizer, corpus, tmp_path, seed):
 
 @pytest.mark.slow
 def test_many_kills_of_a_contrastive_run(tokenizer, tmp_path):
-    (tmp_path/'pairs.tsv').write_text(''.join(f'{s}\t{s.split(" number")[0]}\n' for s in sentences(200, seed=3)), encoding='utf-8')
+    (tmp_path/'pairs.tsv').write_text(''.join(f'{s}\t{s.split(" number")[0]}\n' for s in sentences(200, seed=3)),
+                                      encoding='utf-8')
     args = lambda folder: ['--pairs', tmp_path/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir', folder, *FLAGS]
     code, _, err = run('rt_train_contrastive', *args(tmp_path/'whole'))
     assert code == 0, err
@@ -138,8 +149,10 @@ def half_copied(path):
     for later in files[k + 1:]: later.unlink()
 
 
-@pytest.mark.parametrize('damage,name', [(flip, 'model.safetensors'), (flip, 'state.json'), (cut, 'optimizer.pt'), (cut, 'checksums.json'), (half_copied, 'model.safetensors')])
-def test_damaged_checkpoint_is_refused_by_name_and_the_one_before_used(uninterrupted, tokenizer, corpus, tmp_path, capsys, damage, name):
+@pytest.mark.parametrize('damage,name', [(flip, 'model.safetensors'), (flip, 'state.json'), (cut, 'optimizer.pt'),
+                                         (cut, 'checksums.json'), (half_copied, 'model.safetensors')])
+def test_damaged_checkpoint_is_refused_by_name_and_the_one_before_used(uninterrupted, tokenizer, corpus, tmp_path,
+                                                                       capsys, damage, name):
     folder = tmp_path/'run'
     shutil.copytree(uninterrupted, folder)
     bad = newest(folder)
@@ -202,7 +215,8 @@ def test_a_signal_saves_and_names_the_line_that_goes_on(tokenizer, corpus, tmp_p
     _, err = p.communicate(timeout=120)
     assert p.returncode == 130 and 'Traceback' not in err, err
     line, = [l for l in err.splitlines() if 'go on with: ' in l]
-    assert how.name in line and shlex.split(line.split('go on with: ')[1]) == ['rt_train_mlm', *map(str, args)]  # may be pasted as it is
+    # may be pasted as it is
+    assert how.name in line and shlex.split(line.split('go on with: ')[1]) == ['rt_train_mlm', *map(str, args)]
     step = int(newest(folder).name[5:])
     assert f'step {step:,} of' in line and step >= 2
     if how == signal.SIGINT: return
@@ -228,7 +242,8 @@ sys.exit(mlm.rt_train_mlm(sys.argv[1:]))
 def test_a_second_interrupt_stops_at_once_and_leaves_no_unfinished_file(tokenizer, corpus, tmp_path):
     import subprocess
     folder = tmp_path/'run'
-    p = subprocess.Popen([sys.executable, '-c', SLOW_SAVE, *map(str, ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *LONG])],
+    p = subprocess.Popen([sys.executable, '-c', SLOW_SAVE,
+                          *map(str, ['--tokenizer', tokenizer, '--corpus', corpus, '--output_dir', folder, *LONG])],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV)
     wait_for_steps(p, folder)
     p.send_signal(signal.SIGINT)

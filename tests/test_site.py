@@ -1,4 +1,5 @@
-"The pages of the site as nbdev hands them to Quarto: made in seconds, without Quarto, and looked at for what a reader would stumble over."
+"""The pages of the site as nbdev hands them to Quarto: made in seconds, without Quarto, and looked at for what a
+reader would stumble over."""
 import subprocess
 import sys
 from pathlib import Path
@@ -25,13 +26,15 @@ def test_every_page_is_made_and_has_no_broken_link_or_silent_picture(pages):
 
 
 def test_every_public_name_has_its_reference(pages):
-    "Each exported function and class, with its docstring and a comment for every parameter, or words of another kind for a command."
+    """Each exported function and class, with its docstring and a comment for every parameter, or words of another kind
+    for a command."""
     from make_site import undocumented
     assert list(undocumented()) == []
 
 
 def test_all_notebooks_are_complete_and_on_the_map():
-    r = subprocess.run([sys.executable, str(ROOT/'tools'/'check_notebooks.py')], capture_output=True, text=True, timeout=120)
+    r = subprocess.run([sys.executable, str(ROOT/'tools'/'check_notebooks.py')], capture_output=True, text=True,
+                       timeout=120)
     assert r.returncode == 0, r.stdout + r.stderr
 
 
@@ -85,13 +88,17 @@ def test_a_chapter_that_forgets_something_hears_so(tmp_path, places, old, new, s
     assert found == [] if said is None else len(found) == 1 and said in found[0], found
 
 
-@pytest.mark.parametrize('place', ['/work/venv/lib/python3.11/site-packages/tqdm/auto.py:21: TqdmWarning', '/tmp/ipykernel_71/12.py:3', 'file:///home/ada/notes', '~/notes/a.txt',
-                                   'File "/usr/lib/python3.11/json/decoder.py", line 3', '\x1b[32m/Users/ada/a.py\x1b[39m', 'C:\\Users\\ada'])
-@pytest.mark.parametrize('where', ['stdout', 'stderr', 'text/plain', 'text/html', 'image/svg+xml', 'application/json', 'traceback'])
+@pytest.mark.parametrize('place', ['/work/venv/lib/python3.11/site-packages/tqdm/auto.py:21: TqdmWarning',
+                                   '/tmp/ipykernel_71/12.py:3', 'file:///home/ada/notes', '~/notes/a.txt',
+                                   'File "/usr/lib/python3.11/json/decoder.py", line 3',
+                                   '\x1b[32m/Users/ada/a.py\x1b[39m', 'C:\\Users\\ada'])
+@pytest.mark.parametrize('where', ['stdout', 'stderr', 'text/plain', 'text/html', 'image/svg+xml', 'application/json',
+                                   'traceback'])
 @pytest.mark.parametrize('source', ['1', '#| export\nimport tqdm'])
 def test_a_place_of_the_machine_is_found_in_every_kind_of_output(tmp_path, place, where, source):
     new = nbformat.v4.new_output
-    out = (new('error', ename='E', evalue='', traceback=['E', place]) if where == 'traceback' else new('stream', name=where, text=f'see {place}\n') if where in ('stdout', 'stderr')
+    out = (new('error', ename='E', evalue='', traceback=['E', place]) if where == 'traceback'
+           else new('stream', name=where, text=f'see {place}\n') if where in ('stdout', 'stderr')
            else new('display_data', data={where: dict(at=place) if 'json' in where else f'<p>{place}</p>'}))
     nb = nbformat.read(ROOT/'nbs'/'02_rope.ipynb', 4)
     nb.cells.insert(2, nbformat.v4.new_code_cell(source, outputs=[out]))
@@ -99,9 +106,11 @@ def test_a_place_of_the_machine_is_found_in_every_kind_of_output(tmp_path, place
     assert any('a place on this machine' in p for p in check.problems(tmp_path/'02_rope.ipynb', {}))
 
 
-@pytest.mark.parametrize('text', ['GET /api/models/ada', 'https://example.org/home/ada and site-packages alone', '/../../etc/passwd', 'and/or 1/2 ~ /', 'nbs/work/a.txt'])
+@pytest.mark.parametrize('text', ['GET /api/models/ada', 'https://example.org/home/ada and site-packages alone',
+                                  '/../../etc/passwd', 'and/or 1/2 ~ /', 'nbs/work/a.txt'])
 def test_what_is_no_place_of_the_machine_may_be_shown(text):
-    assert list(check.places_shown(nbformat.v4.new_code_cell('1', outputs=[nbformat.v4.new_output('stream', name='stderr', text=text)]))) == []
+    assert list(check.places_shown(nbformat.v4.new_code_cell('1',
+        outputs=[nbformat.v4.new_output('stream', name='stderr', text=text)]))) == []
 
 
 def test_the_cell_for_colab_installs_there_and_does_nothing_elsewhere(monkeypatch):
@@ -112,8 +121,9 @@ def test_the_cell_for_colab_installs_there_and_does_nothing_elsewhere(monkeypatc
     assert ran == []
     monkeypatch.setitem(sys.modules, 'google.colab', object())
     exec(cell, {})
-    (command, how), folder = ran
-    assert how['check'] and f"git clone -q --depth 1 {check.REPOSITORY} " in command and '[colab]"' in command and folder == '/content/rt_embedding/nbs'
+    (clone, how), (install, how_installed), folder = ran
+    assert how['check'] and how_installed['check'] and folder == '/content/rt_embedding/nbs'
+    assert f'git clone -q --depth 1 {check.REPOSITORY} ' in clone and '[colab]"' in install
     assert 'colab_requirements' in check.SETTINGS
 
 
@@ -123,7 +133,8 @@ def test_no_name_has_two_meanings():
 
 def test_a_name_with_two_meanings_is_found(tmp_path):
     "As in a module that two ideas shared: the second regular expression replaced the first, and docstrings lost words."
-    (tmp_path/'a.py').write_text("import re\n_hole = re.compile('x')\ndef read(text): return _hole.sub('', text)\n_hole = re.compile('y')\n"
+    (tmp_path/'a.py').write_text(
+        "import re\n_hole = re.compile('x')\ndef read(text): return _hole.sub('', text)\n_hole = re.compile('y')\n"
                                  "@patch\ndef save(self:A): pass\n@patch\ndef save(self:B): pass\n")
     (tmp_path/'b.py').write_text("from a import read\nLIMIT, other = 1, 2\n")
     (tmp_path/'c.py').write_text("LIMIT = 2\nfrom b import other\ndef other(): pass\n")

@@ -35,24 +35,33 @@ def check(model, texts):
 
 
 @pytest.mark.parametrize('texts', [
-    [''], [' '], ['\t\n\r\x0b\x0c\x85\u2028\u3000'], ['\x00'], ['a\x00b'], ['\x00'*1000], ['\ud800'], ['\udfff'], ['a\udc80b'], ['\udc00\ud800'], ['\ud83d\ude00'],
-    ['\u202eback\u202c'], ['\u200f\u200e\u2066\u2069'], ['\u200b\u200d\ufeff'], ['🎉👩‍👩‍👧‍👦🏳️‍🌈'], ['e' + '\u0301'*5000], ['\ufffe\uffff\U0010ffff'], ['ﷺ'*100], ['▁▁ ▁'],
-    ['[MASK]', '<pad>', '<unk>', '<s>', '</s>'], ['x [MASK] y <pad> z </s>'], ['[MASK]'*500], ['＜pad＞ ［MASK］'], ['<s>the cat</s>'], ['[ MASK ]', '▁[MASK]', '[MASK', '[mask]'],
+    [''], [' '], ['\t\n\r\x0b\x0c\x85\u2028\u3000'], ['\x00'], ['a\x00b'], ['\x00'*1000], ['\ud800'], ['\udfff'],
+    ['a\udc80b'], ['\udc00\ud800'], ['\ud83d\ude00'],
+    ['\u202eback\u202c'], ['\u200f\u200e\u2066\u2069'], ['\u200b\u200d\ufeff'],
+    ['🎉👩‍👩‍👧‍👦🏳️‍🌈'], ['e' + '\u0301'*5000],
+    ['\ufffe\uffff\U0010ffff'], ['ﷺ'*100], ['▁▁ ▁'],
+    ['[MASK]', '<pad>', '<unk>', '<s>', '</s>'], ['x [MASK] y <pad> z </s>'], ['[MASK]'*500], ['＜pad＞ ［MASK］'],
+    ['<s>the cat</s>'], ['[ MASK ]', '▁[MASK]', '[MASK', '[mask]'],
 ], ids=lambda texts: ascii(texts)[:30])
 def test_text_of_every_kind(model, texts): check(model, texts + ['the cat'])
 
 
 def test_every_plane_of_unicode(model):
-    "All code points but those that are no characters at all would take a minute; each plane gives its ends and some at random."
+    """All code points but those that are no characters at all would take a minute; each plane gives its ends and some
+    at random."""
     draw, texts = random.Random(0), []
     for plane in range(17):
-        points = [*range(plane << 16, (plane << 16) + 64), *((plane << 16) + draw.randrange(1 << 16) for _ in range(400)), (plane << 16) + 0xfffe, (plane << 16) + 0xffff]
+        points = [*range(plane << 16, (plane << 16) + 64),
+                  *((plane << 16) + draw.randrange(1 << 16) for _ in range(400)), (plane << 16) + 0xfffe,
+                  (plane << 16) + 0xffff]
         texts += [''.join(map(chr, points[i:i+10])) for i in range(0, len(points), 10)]
     check(model, texts)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(st.characters(exclude_categories=()) | st.sampled_from(['[MASK]', '<pad>', '<s>', '</s>', '▁', ' ', '\x00', '\ud800']), max_size=30).map(''.join), min_size=1, max_size=5))
+@given(st.lists(st.lists(st.characters(exclude_categories=())
+                         | st.sampled_from(['[MASK]', '<pad>', '<s>', '</s>', '▁', ' ', '\x00', '\ud800']),
+                         max_size=30).map(''.join), min_size=1, max_size=5))
 def test_any_text(model, texts): check(model, texts)
 
 
@@ -63,7 +72,9 @@ def test_ten_megabytes_in_one_line(model, tmp_path):
     check(model, ['the cat watches ' * 640_000, 'short'])
 
 
-@pytest.mark.parametrize('text', ['.'*1_000_000, 'a'*1_000_000 + '". The end', '. A'*300_000, '."'*500_000, ' '*1_000_000, 'a' + '\u0315\u0300'*200_000, '('*1_000_000 + '. A'], ids=lambda t: ascii(t)[:12])
+@pytest.mark.parametrize('text', ['.'*1_000_000, 'a'*1_000_000 + '". The end', '. A'*300_000, '."'*500_000,
+                                  ' '*1_000_000, 'a' + '\u0315\u0300'*200_000, '('*1_000_000 + '. A'],
+                                  ids=lambda t: ascii(t)[:12])
 def test_a_megabyte_that_wants_to_take_the_square_of_its_time(text):
     "Each of these took hours, or would have, before the patterns were bounded: the test ends, or CI does not."
     from rt_embedding.overlap import text_hash

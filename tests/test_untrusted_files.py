@@ -74,16 +74,22 @@ def configured(folder, **changes):
     (dict(hidden_dim=10**6, n_layers=12, feedforward_dim=10**6), 'asks for'),     # 7 * 10**13 parameters
     (dict(vocab_size=10**9, hidden_dim=1000, n_heads=1), 'asks for'),              # 10**12
     (dict(hidden_dim=10**400), 'too large'),
-    (dict(n_layers=10**6), 'n_layers'), (dict(context_window=10**9), 'context_window'), (dict(rope_base=10**400), 'rope_base'), (dict(dropout=float('nan')), 'dropout'),
-    (dict(hidden_dim=None), 'hidden_dim'), (dict(hidden_dim=[16]), 'hidden_dim'), (dict(hidden_dim='16'), 'hidden_dim'), (dict(n_layers=True), 'n_layers'), (dict(n_layers=1.0), 'n_layers'),
-    (dict(pooling='os.system'), 'pooling'), (dict(use_temperature='yes'), 'use_temperature'), (dict(temperature_init=0), 'temperature_init'),
-    (dict(format_version=2), 'update rt_embedding'), (dict(format_version='1'), 'format'), (dict(format_version=...), 'format'), (dict(hidden_dim=...), 'hidden_dim'),
+    (dict(n_layers=10**6), 'n_layers'), (dict(context_window=10**9), 'context_window'),
+    (dict(rope_base=10**400), 'rope_base'), (dict(dropout=float('nan')), 'dropout'),
+    (dict(hidden_dim=None), 'hidden_dim'), (dict(hidden_dim=[16]), 'hidden_dim'), (dict(hidden_dim='16'), 'hidden_dim'),
+    (dict(n_layers=True), 'n_layers'), (dict(n_layers=1.0), 'n_layers'),
+    (dict(pooling='os.system'), 'pooling'), (dict(use_temperature='yes'), 'use_temperature'),
+    (dict(temperature_init=0), 'temperature_init'),
+    (dict(format_version=2), 'update rt_embedding'), (dict(format_version='1'), 'format'),
+    (dict(format_version=...), 'format'), (dict(hidden_dim=...), 'hidden_dim'),
     (dict(auto_map='modeling.Evil'), 'auto_map'), (dict(tokenizer_sha256='0'*64), 'not the tokenizer'),
 ])
 def test_a_configuration_that_lies_is_refused_before_memory_is_taken(folder, monkeypatch, changes, contains):
     read = configured(folder, **changes)
-    if 'tokenizer_sha256' not in changes: monkeypatch.setattr(EmbeddingModel, '__init__', lambda self, *a, **k: pytest.fail('allocated'))
-    refused(read, 'config.json' if 'format_version' not in changes and 'asks for' not in contains and 'tokenizer' not in contains else 'model', contains)
+    if 'tokenizer_sha256' not in changes:
+        monkeypatch.setattr(EmbeddingModel, '__init__', lambda self, *a, **k: pytest.fail('allocated'))
+    refused(read, 'config.json' if 'format_version' not in changes and 'asks for' not in contains
+            and 'tokenizer' not in contains else 'model', contains)
 
 
 def weights(folder, change):
@@ -103,10 +109,12 @@ def weights(folder, change):
     (lambda w: w.update({'norm.bias': w['norm.bias'].long()}), 'a type that is none for weights'),
     (lambda w: w['norm.bias'].fill_(float('inf')), 'NaN or infinity'),
 ])
-def test_weights_that_do_not_fit(folder, change, contains): refused(weights(folder, change), 'model.safetensors', contains)
+def test_weights_that_do_not_fit(folder, change, contains):
+    refused(weights(folder, change), 'model.safetensors', contains)
 
 
-@pytest.mark.parametrize('head', [b'', b'\0'*8, (2**63).to_bytes(8, 'little'), (2**64 - 1).to_bytes(8, 'little'), (10**8).to_bytes(8, 'little') + b'{', b'\x02' + b'\0'*7 + b'{}'])
+@pytest.mark.parametrize('head', [b'', b'\0'*8, (2**63).to_bytes(8, 'little'), (2**64 - 1).to_bytes(8, 'little'),
+                                  (10**8).to_bytes(8, 'little') + b'{', b'\x02' + b'\0'*7 + b'{}'])
 def test_a_header_of_absurd_length(folder, head):
     (folder/'model.safetensors').write_bytes(head)
     refused(lambda: EmbeddingModel.from_pretrained(folder), 'model.safetensors')
@@ -114,11 +122,13 @@ def test_a_header_of_absurd_length(folder, head):
 
 @pytest.mark.parametrize('name', ['config.json', 'model.safetensors', 'tokenizer.model'])
 def test_a_terabyte_of_nothing_is_not_read(folder, name):
-    with open(folder/name, 'r+b') as f: f.truncate(1 << 40)  # a hole: it takes no room on the disk, and would take hours to read
+    # a hole: it takes no room on the disk, and would take hours to read
+    with open(folder/name, 'r+b') as f: f.truncate(1 << 40)
     refused(lambda: EmbeddingModel.from_pretrained(folder), name, 'more than')
 
 
-@pytest.mark.parametrize('content', [b'', b'\0', b'not a model', b'{}', b'PK\x03\x04', b'\x0a\xff\xff\xff\xff\x0f', pickle.dumps(print)])
+@pytest.mark.parametrize('content', [b'', b'\0', b'not a model', b'{}', b'PK\x03\x04', b'\x0a\xff\xff\xff\xff\x0f',
+                                     pickle.dumps(print)])
 def test_a_tokenizer_that_is_none(folder, content):
     (folder/'tokenizer.model').write_bytes(content)
     refused(lambda: EmbeddingModel.from_pretrained(folder), 'tokenizer.model', 'not a SentencePiece model')
@@ -127,7 +137,8 @@ def test_a_tokenizer_that_is_none(folder, content):
 def test_a_tokenizer_whose_special_pieces_are_ordinary_text(folder, tokenizer):
     "Ids in the right order, but `<pad>` is a piece like any other: typed text would become padding."
     data = tokenizer.read_bytes()
-    piece = lambda text, kind: bytes([0x0a, len(text)]) + text + bytes([0x15, 0, 0, 0, 0, 0x18, kind])  # of the protocol buffer: text, score 0, kind 3 = control, 4 = user's
+    # of the protocol buffer: text, score 0, kind 3 = control, 4 = user's
+    piece = lambda text, kind: bytes([0x0a, len(text)]) + text + bytes([0x15, 0, 0, 0, 0, 0x18, kind])
     old, new = piece(b'<pad>', 3), piece(b'<pad>', 4)
     assert data.count(old) == 1
     (folder/'tokenizer.model').write_bytes(data.replace(old, new))
@@ -145,7 +156,8 @@ def test_links_out_of_the_folder_pipes_and_devices(folder, tmp_path, name):
         (folder/name).unlink()
     for target in ('/dev/zero', '/dev/random', name, 'nowhere'):
         (folder/name).symlink_to(target)
-        if name == 'tokenizer.model' and target in (name, 'nowhere'): read()  # it points at nothing: a model without tokenizer
+        # it points at nothing: a model without tokenizer
+        if name == 'tokenizer.model' and target in (name, 'nowhere'): read()
         else: refused(read)
         (folder/name).unlink()
     os.mkfifo(folder/name)
@@ -178,13 +190,17 @@ class Bomb:
 
 
 WATCHED, SEEN = [False], []  # an audit hook stays for ever; this one sleeps most of the time
-sys.addaudithook(lambda event, args: SEEN.append(event) if WATCHED[0] and event in ('pickle.find_class', 'exec', 'compile', 'import', 'subprocess.Popen', 'os.system', 'os.exec') else None)
+sys.addaudithook(lambda event, args: SEEN.append(event) if WATCHED[0]
+                 and event in ('pickle.find_class', 'exec', 'compile', 'import', 'subprocess.Popen', 'os.system',
+                               'os.exec') else None)
 
 
 def test_loading_executes_and_unpickles_nothing(folder, tmp_path):
     trace = tmp_path/'executed'
-    for name in ('pytorch_model.bin', 'model.pkl', 'training_args.bin', 'optimizer.pt'): (folder/name).write_bytes(pickle.dumps(Bomb(trace)))
-    for name in ('modeling.py', 'setup.py', '__init__.py', 'conftest.py', 'sitecustomize.py'): (folder/name).write_text(f'import os; os.mkdir({str(trace)!r})')
+    for name in ('pytorch_model.bin', 'model.pkl', 'training_args.bin', 'optimizer.pt'):
+        (folder/name).write_bytes(pickle.dumps(Bomb(trace)))
+    for name in ('modeling.py', 'setup.py', '__init__.py', 'conftest.py', 'sitecustomize.py'):
+        (folder/name).write_text(f'import os; os.mkdir({str(trace)!r})')
     EmbeddingModel.from_pretrained(folder).encode(['warm'])
     SEEN.clear()
     WATCHED[0] = True
@@ -207,7 +223,8 @@ def checkpoint(tmp_path):
 
 def signed(folder):
     "An attacker writes fitting checksums."
-    (folder/'checksums.json').write_text(json.dumps({f.name: sha256_file(f) for f in folder.iterdir() if f.name != 'checksums.json'}))
+    (folder/'checksums.json').write_text(json.dumps({f.name: sha256_file(f) for f in folder.iterdir()
+                                                     if f.name != 'checksums.json'}))
 
 
 def test_an_optimiser_file_that_would_execute(checkpoint, tmp_path):
@@ -231,8 +248,10 @@ def test_an_optimiser_file_that_unpacks_to_gigabytes(checkpoint):
 
 
 @pytest.mark.parametrize('change', [
-    lambda s: s['state'][0].update(exp_avg=torch.zeros(3)), lambda s: s['state'][0].pop('exp_avg_sq'), lambda s: s['state'].update({99: s['state'][0]}),
-    lambda s: s['state'][0].update(exp_avg=torch.full_like(s['state'][0]['exp_avg'], float('nan'))), lambda s: s['state'].update({0: None}), lambda s: s.pop('state'),
+    lambda s: s['state'][0].update(exp_avg=torch.zeros(3)), lambda s: s['state'][0].pop('exp_avg_sq'),
+    lambda s: s['state'].update({99: s['state'][0]}),
+    lambda s: s['state'][0].update(exp_avg=torch.full_like(s['state'][0]['exp_avg'], float('nan'))),
+    lambda s: s['state'].update({0: None}), lambda s: s.pop('state'),
     lambda s: s['state'][0].update(step=torch.tensor(float('inf'))), lambda s: s['state'][0].update(evil=1)])
 def test_an_optimiser_file_that_does_not_fit(checkpoint, change):
     folder, optimizer = checkpoint
@@ -250,9 +269,11 @@ def test_the_settings_of_the_optimiser_are_those_of_the_run_not_of_the_file(chec
     assert read_optimizer(folder, optimizer)['param_groups'] == optimizer.state_dict()['param_groups']
 
 
-@pytest.mark.parametrize('names', [['../outside'], ['/dev/zero'], ['/etc/passwd'], ['..'], ['.'], ['a/../state.json'], ['state.json\0'], ['~'], []])
+@pytest.mark.parametrize('names', [['../outside'], ['/dev/zero'], ['/etc/passwd'], ['..'], ['.'], ['a/../state.json'],
+                                   ['state.json\0'], ['~'], []])
 def test_path_tricks_among_the_checksums(checkpoint, names):
-    "A name is only looked up among the files of the folder; and a file without checksum is as bad as a checksum without file."
+    """A name is only looked up among the files of the folder; and a file without checksum is as bad as a checksum
+    without file."""
     folder, _ = checkpoint
     (folder.parent.parent/'outside').write_text('x')
     sums = json.loads((folder/'checksums.json').read_text())
@@ -262,7 +283,8 @@ def test_path_tricks_among_the_checksums(checkpoint, names):
     refused(lambda: verify_checkpoint(folder), folder.name, 'not a whole checkpoint')
 
 
-@pytest.mark.parametrize('state', [dict(step='4'), dict(step=5), dict(step=-4), dict(step=4.0), dict(step=None), {}, [4], dict(step=10**30)])
+@pytest.mark.parametrize('state', [dict(step='4'), dict(step=5), dict(step=-4), dict(step=4.0), dict(step=None), {},
+                                   [4], dict(step=10**30)])
 def test_a_state_that_cannot_be(checkpoint, state):
     folder, _ = checkpoint
     (folder/'state.json').write_text(json.dumps(state))
@@ -270,7 +292,9 @@ def test_a_state_that_cannot_be(checkpoint, state):
     refused(lambda: verify_checkpoint(folder), folder.name)
 
 
-@pytest.mark.parametrize('change', [dict(tokens=-1), dict(tokens='many'), dict(loss_sum=float('nan')), dict(best_loss=[]), dict(last=3), dict(skipped=0.5), dict(bad_in_a_row=10**400), dict(step=1000)])
+@pytest.mark.parametrize('change', [dict(tokens=-1), dict(tokens='many'), dict(loss_sum=float('nan')),
+                                    dict(best_loss=[]), dict(last=3), dict(skipped=0.5), dict(bad_in_a_row=10**400),
+                                    dict(step=1000)])
 def test_a_state_that_is_not_of_this_run(tmp_path, change):
     "The loop itself refuses to go on with it."
     from rt_embedding.steps import Objective, TrainingConfig
@@ -282,11 +306,14 @@ def test_a_state_that_is_not_of_this_run(tmp_path, change):
         tokens = count
         def loss(self, model, batch): return model.embed(batch['ids']).sum()
         def evaluate(self, model): return dict(val_loss=1.)
-    go = lambda: train(EmbeddingModel(50, embedding_dim=8, hidden_dim=16, n_layers=1, n_heads=2), Task(), TrainingConfig(max_steps=6, save_every=3, device='cpu'), tmp_path/'run', progress=False)
+    go = lambda: train(EmbeddingModel(50, embedding_dim=8, hidden_dim=16, n_layers=1, n_heads=2), Task(),
+                       TrainingConfig(max_steps=6, save_every=3, device='cpu'), tmp_path/'run', progress=False)
     go()
     for folder in checkpoints(tmp_path/'run'):
         state = json.loads((folder/'state.json').read_text()) | change
-        if folder.name.endswith('3') and 'step' in change: shutil.rmtree(folder); continue
+        if folder.name.endswith('3') and 'step' in change:
+            shutil.rmtree(folder)
+            continue
         (folder/'state.json').write_text(json.dumps(state))
         signed(folder)
     if 'step' in change: folder.rename(folder.with_name('step-00001000'))
@@ -297,10 +324,11 @@ def test_shards_with_ids_that_no_text_has(tokenizer, tmp_path):
     t = SentencePieceTokenizer(tokenizer)
     shards = build_shards(iter(sentences(30)), t, tmp_path/'shards', source='toy')
     make_batch(shards, np.arange(5), 12)
-    for bad in (0, 2, 4, 200, 65535):  # special, or beyond the vocabulary: an index out of the table in the middle of a training
+    # special, or beyond the vocabulary: an index out of the table in the middle of a training
+    for bad in (0, 2, 4, 200, 65535):
         ids = np.fromfile(tmp_path/'shards'/'ids.bin', '<u2')
         keep, ids[3] = ids[3], bad
         ids.tofile(tmp_path/'shards'/'ids.bin')
-        refused(lambda: make_batch(TokenShards(tmp_path/'shards'), np.arange(5), 12), 'ids.bin', 'ids that no text has')
+        refused(lambda: make_batch(TokenShards(tmp_path/'shards'), np.arange(5), 12), 'ids.bin', 'token ids outside the vocabulary')
         ids[3] = keep
         ids.tofile(tmp_path/'shards'/'ids.bin')

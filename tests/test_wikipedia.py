@@ -17,9 +17,11 @@ def articles(n, first=0):
     "Records as the hub has them: prose, headings, table rows, boilerplate that repeats."
     for i in range(first, first + n):
         rng = random.Random(i)
-        body = [f'The town of Number {rng.randrange(10**5)} lies {rng.choice(["north", "south", "east"])} of the old river and has a school built in {1500 + k}. '
+        body = [f'The town of Number {rng.randrange(10**5)} lies {rng.choice(["north", "south", "east"])} of the old '
+                f'river and has a school built in {1500 + k}. '
                 f'It was mentioned by Dr. Brown in a letter of that year.' for k in range(rng.randint(3, 9))]
-        yield dict(id=str(i), url=f'https://example.org/{i}', title=f'Town {i}', text='\n\n'.join(['History', *body, '| 12 || 13 || 14', 'References']))
+        yield dict(id=str(i), url=f'https://example.org/{i}', title=f'Town {i}',
+                   text='\n\n'.join(['History', *body, '| 12 || 13 || 14', 'References']))
 
 
 @pytest.fixture(scope='module')
@@ -38,7 +40,8 @@ def dump(tmp_path_factory):
 def said(*args):
     "Exit code and standard error of the command in this process."
     from rt_embedding.sources import rt_corpus
-    with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(io.StringIO()): code = rt_corpus([str(a) for a in args])
+    with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(io.StringIO()):
+        code = rt_corpus([str(a) for a in args])
     return code, err.getvalue()
 
 
@@ -47,7 +50,8 @@ def parquet(dump): return sorted(dump.glob('*.parquet'))
 
 @pytest.fixture(scope='module')
 def whole(dump):
-    code, out, err = run('rt_corpus', 'wikipedia', '--files', *parquet(dump), '--output', dump/'whole.txt', '--dedup_mb', 2)
+    code, out, err = run('rt_corpus', 'wikipedia', '--files', *parquet(dump), '--output', dump/'whole.txt',
+                         '--dedup_mb', 2)
     assert code == 0 and '6,000 articles' in out, err
     return (dump/'whole.txt').read_bytes()
 
@@ -55,13 +59,17 @@ def whole(dump):
 def test_one_sentence_a_line_each_once(dump, whole):
     lines = whole.decode('utf-8').splitlines()
     assert len(lines) == len(set(lines)) > 20_000
-    assert all(s.startswith('The town of Number ') or s == 'It was mentioned by Dr. Brown in a letter of that year.' for s in lines)
+    assert all(s.startswith('The town of Number ') or s == 'It was mentioned by Dr. Brown in a letter of that year.'
+               for s in lines)
     assert lines.count('It was mentioned by Dr. Brown in a letter of that year.') == 1
-    assert {p.name for p in dump.iterdir()} - {'whole.txt'} == {f'train-{k}.{e}' for k in range(3) for e in ('parquet', 'jsonl')}  # nothing left beside it
+    # nothing left beside it
+    assert {p.name for p in dump.iterdir()} - {'whole.txt'} == {f'train-{k}.{e}' for k in range(3)
+                                                                for e in ('parquet', 'jsonl')}
 
 
 def test_json_lines_give_the_same(dump, whole, tmp_path):
-    code, err = said('wikipedia', '--files', *sorted(dump.glob('*.jsonl')), '--output', tmp_path/'c.txt', '--dedup_mb', 2)
+    code, err = said('wikipedia', '--files', *sorted(dump.glob('*.jsonl')), '--output', tmp_path/'c.txt', '--dedup_mb',
+                     2)
     assert code == 0 and (tmp_path/'c.txt').read_bytes() == whole, err
 
 
@@ -87,9 +95,11 @@ def test_killed_twice_and_resumed_is_the_same_file(dump, whole, tmp_path, how):
 
 def test_max_sentences_and_another_setting(dump, whole, tmp_path):
     flags = ['wikipedia', '--files', *parquet(dump), '--output', tmp_path/'c.txt', '--dedup_mb', 2]
-    code, _, err = run('rt_corpus', *flags, '--max_sentences', 50)      # stops early, and still ends politely: Arrow's threads once aborted here
+    # stops early, and still ends politely: Arrow's threads once aborted here
+    code, _, err = run('rt_corpus', *flags, '--max_sentences', 50)
     assert code == 0 and (tmp_path/'c.txt').read_bytes() == b''.join(whole.splitlines(True)[:50]), err
-    (tmp_path/'c.txt.state').write_text(json.dumps(dict(settings=dict(files=[[p.name, p.stat().st_size] for p in parquet(dump)], language='de', max_sentences=0, dedup_mb=2))))
+    (tmp_path/'c.txt.state').write_text(json.dumps(dict(settings=dict(files=[[p.name, p.stat().st_size]
+        for p in parquet(dump)], language='de', max_sentences=0, dedup_mb=2))))
     code, err = said(*flags)
     assert code == 2 and 'c.txt.state' in err and "'de'" in err, err
 
@@ -99,11 +109,15 @@ def test_bad_input_is_one_line(dump, tmp_path):
     (tmp_path/'broken.parquet').write_bytes(b'PAR1 nothing else')
     (tmp_path/'other.jsonl').write_text('{"body": "no such column"}\n')
     out = ['--output', tmp_path/'out'/'c.txt']
-    for flags, contains in ((['--files', tmp_path/'none.parquet'], 'none.parquet'), (['--files', tmp_path/'notes.txt'], ['notes.txt', '.parquet']),
-                            (['--files', tmp_path/'broken.parquet'], ['broken.parquet', 'cannot be read']), (['--files', tmp_path/'other.jsonl'], ['no text', 'body']),
-                            (['--max_sentences', -1], ['max_sentences', '-1']), (['--pairs_output', 'p.tsv'], 'pairs_output'), (['--dedup_mb', 0], 'dedup_mb')):
+    for flags, contains in ((['--files', tmp_path/'none.parquet'], 'none.parquet'),
+                            (['--files', tmp_path/'notes.txt'], ['notes.txt', '.parquet']),
+                            (['--files', tmp_path/'broken.parquet'], ['broken.parquet', 'cannot be read']),
+                            (['--files', tmp_path/'other.jsonl'], ['no text', 'body']),
+                            (['--max_sentences', -1], ['max_sentences', '-1']),
+                            (['--pairs_output', 'p.tsv'], 'pairs_output'), (['--dedup_mb', 0], 'dedup_mb')):
         code, err = said('wikipedia', *out, *(flags if '--files' in flags else ['--files', *parquet(dump), *flags]))
-        assert code == 2 and all(c in err.splitlines()[-1] for c in ([contains] if isinstance(contains, str) else contains)), (flags, err)
+        assert code == 2 and all(c in err.splitlines()[-1]
+                                 for c in ([contains] if isinstance(contains, str) else contains)), (flags, err)
     code, err = said(dump/'whole.txt', '--max_sentences', 3, *out)
     assert code == 2 and 'wikipedia' in err, err
     assert not (tmp_path/'out').exists() or not list((tmp_path/'out').iterdir())                  # no torso, no lock
@@ -137,7 +151,8 @@ def test_what_the_hub_is_asked_for(dump, tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets, 'load_dataset', load)
     monkeypatch.setattr(huggingface_hub.HfApi, 'dataset_info', lambda self, name: type('Info', (), dict(sha=sha[0])))
-    with pytest.raises(InputError, match='broke off after .* reset by peer'): make_corpus('wikipedia', tmp_path/'c.txt', language='simple', dedup_mb=2)
+    with pytest.raises(InputError, match='broke off after .* reset by peer'):
+        make_corpus('wikipedia', tmp_path/'c.txt', language='simple', dedup_mb=2)
     assert asked == [('20231101.simple', 'train', True, 'a'*40)] and (tmp_path/'c.txt.state').exists()
     sha[0], broken[0] = 'b'*40, False                                            # the data set has moved on
     with pytest.raises(InputError, match='xx'): make_corpus('wikipedia', tmp_path/'x.txt', language='xx')
@@ -159,8 +174,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     peaks = []
     for n in (1, 4):
         (tmp_path/str(n)).mkdir()
-        for k in range(n): pq.write_table(pa.Table.from_pylist(list(articles(2000, 2000*k))), tmp_path/str(n)/f'{k}.parquet', row_group_size=500)
-        r = subprocess.run([sys.executable, '-c', code, tmp_path/f'{n}.txt', *sorted((tmp_path/str(n)).iterdir())], capture_output=True, text=True, env=ENV)
+        for k in range(n):
+            pq.write_table(pa.Table.from_pylist(list(articles(2000, 2000*k))), tmp_path/str(n)/f'{k}.parquet',
+                           row_group_size=500)
+        r = subprocess.run([sys.executable, '-c', code, tmp_path/f'{n}.txt', *sorted((tmp_path/str(n)).iterdir())],
+                           capture_output=True, text=True, env=ENV)
         assert r.returncode == 0, r.stderr
         peaks.append(int(r.stdout.split()[-1])/1024)
-    assert peaks[1] - peaks[0] < 10, peaks   # MiB; the text is 6 MB longer, its sentences as Python objects several times that
+    # MiB; the text is 6 MB longer, its sentences as Python objects several times that
+    assert peaks[1] - peaks[0] < 10, peaks

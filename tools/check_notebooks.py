@@ -1,8 +1,10 @@
-"""What every notebook owes its readers, looked at without running it: `python tools/check_notebooks.py` exits 1 and says what is missing.
+"""What every notebook owes its readers, looked at without running it: `python tools/check_notebooks.py` exits 1 and
+says what is missing.
 
-Committed executed, without errors or machine paths, small, with ids; pictures with alternative texts; links that lead somewhere; and a chapter
-has a title, a promise, a first cell for Colab, and exercises whose folded answers stand in a cell that runs. `pages_problems` looks at a folder of
-processed notebooks, the input of the site (tests/test_site.py does, chapter 17 explains it)."""
+Committed executed, without errors or machine paths, small, with ids; pictures with alternative texts; links that lead
+somewhere; and a chapter has a title, a promise, a first cell for Colab, and exercises whose folded answers stand in a
+cell that runs. `pages_problems` looks at a folder of processed notebooks, the input of the site (tests/test_site.py
+does, chapter 17 explains it)."""
 import ast
 import re
 import sys
@@ -19,10 +21,13 @@ _settings.read(root/'settings.ini', encoding='utf-8')
 SETTINGS = _settings['DEFAULT']
 REPOSITORY, SITE = SETTINGS['git_url'], SETTINGS['doc_host'] + SETTINGS['doc_baseurl']
 
-PLACES = re.compile(r'''(?<![\w.-])/(?:tmp|root|home|Users|work|workspace|mnt|opt|usr|var|private|srv|content|proc|run|nix)/[^\s'"<>)]+'''
-                    r'''|[^\s'"<>(]*(?:site|dist)-packages[/\\][^\s'"<>)]*|(?<![\w/])~/[\w.][^\s'"<>)]*|\b[A-Z]:\\+Users\\+[^\s'"<>)]*''')  # of the machine that ran the notebook
+PLACES = re.compile(
+    r'''(?<![\w.-])/(?:tmp|root|home|Users|work|workspace|mnt|opt|usr|var|private|srv|content|proc|run|nix)/[^\s'"<>)]+'''
+                    # of the machine that ran the notebook
+                    r'''|[^\s'"<>(]*(?:site|dist)-packages[/\\][^\s'"<>)]*|(?<![\w/])~/[\w.][^\s'"<>)]*|\b[A-Z]:\\+Users\\+[^\s'"<>)]*''')
 ANSI = re.compile(r'\x1b\[[\d;]*m')  # colours of a traceback: their last letter would hide the beginning of a path
-SHOWS = re.compile(r'^(print\(|plot_|ax = |fig, |fig = |plt\.)', re.M)  # at the left margin: such a cell leaves an output
+# at the left margin: such a cell leaves an output
+SHOWS = re.compile(r'^(print\(|plot_|ax = |fig, |fig = |plt\.)', re.M)
 FENCE = re.compile(r'^ *```.*?^ *```', re.M | re.S)
 ANSWER = re.compile(r'^::: *\{\.callout-tip collapse="true" title="(Answers?)"\}\n(.*?)^:::\s*$', re.M | re.S)
 NUMBERED = re.compile(r'^(?:\*\*)?\d+\.(?:\*\*)? ', re.M)
@@ -35,8 +40,9 @@ COLAB = f'''#| hide
 import os, subprocess, sys
 if 'google.colab' in sys.modules:  # there this cell fetches the project and installs it; elsewhere it does nothing
     if not os.path.exists('/content/rt_embedding'):
-        subprocess.run('git clone -q --depth 1 {REPOSITORY} /content/rt_embedding', shell=True, check=True)
-        subprocess.run('pip install -q "/content/rt_embedding[colab]"', shell=True, check=True)
+        clone = 'git clone -q --depth 1 {REPOSITORY} /content/rt_embedding'
+        for line in (clone, 'pip install -q "/content/rt_embedding[colab]"'):
+            subprocess.run(line, shell=True, check=True)
     os.chdir('/content/rt_embedding/nbs')'''
 
 
@@ -47,7 +53,8 @@ def colab_link(name):
 
 def shown(cell):
     "All text that a cell put out."
-    texts = [t for o in cell.outputs for t in [o.get('text', ''), *(v for k, v in o.get('data', {}).items() if k.startswith('text/'))]]
+    texts = [t for o in cell.outputs for t in [o.get('text', ''),
+                                               *(v for k, v in o.get('data', {}).items() if k.startswith('text/'))]]
     return '\n'.join(''.join(t) for t in texts)
 
 
@@ -62,7 +69,8 @@ def places_shown(cell):
     "Paths of this machine in whatever a cell put out: both streams, values, HTML, vector pictures, tracebacks."
     for o in cell.outputs:
         data = [v for k, v in o.get('data', {}).items() if k not in ('image/png', 'image/jpeg')]
-        for text in strings([o.get('text', ''), o.get('evalue', ''), o.get('traceback', []), data]): yield from (m[0] for m in PLACES.finditer(ANSI.sub('', text)))
+        for text in strings([o.get('text', ''), o.get('evalue', ''), o.get('traceback', []), data]):
+            yield from (m[0] for m in PLACES.finditer(ANSI.sub('', text)))
 
 
 def options(cell):
@@ -71,7 +79,8 @@ def options(cell):
     for line in cell.source.split('\n'):
         if re.match(r'#\|\s*[\w-]+:\s', line):
             try: found |= yaml.safe_load(line[2:].strip())
-            except (yaml.YAMLError, TypeError): raise ValueError(f'{line:.60}… is not YAML: put the text into double quotes') from None
+            except (yaml.YAMLError, TypeError):
+                raise ValueError(f'{line:.60}… is not YAML: put the text into double quotes') from None
     return found
 
 
@@ -87,7 +96,8 @@ def page_text(cell):
     "The Markdown that a cell gives the page, code left out."
     if cell.cell_type == 'markdown': return FENCE.sub('', cell.source)
     if cell.cell_type != 'code': return ''
-    return '\n'.join(FENCE.sub('', ''.join(o['data'][kind])) for o in cell.outputs for kind in ('text/markdown', 'text/html') if kind in o.get('data', {}))
+    return '\n'.join(FENCE.sub('', ''.join(o['data'][kind])) for o in cell.outputs
+                     for kind in ('text/markdown', 'text/html') if kind in o.get('data', {}))
 
 
 def anchors(nb):
@@ -97,28 +107,39 @@ def anchors(nb):
     for i in map(heading_id, headings):
         ids.add(f'{i}-{seen[i]}' if seen[i] else i)
         seen[i] += 1
-    ids |= {n.lower() for c in nb.cells if re.match(r'#\| *exports?\b', c.source) for n in re.findall(r'^(?:def|class) ([A-Za-z]\w*)', c.source, re.M)}  # the page has a reference of each
-    return ids | {n.lower() for c in nb.cells for n in re.findall(r'^show_doc\(([\w.]+)\)', c.source, re.M)} | {i for c in nb.cells for i in re.findall(r'\bid="([^"]+)"', page_text(c))}
+    # the page has a reference of each
+    ids |= {n.lower() for c in nb.cells if re.match(r'#\| *exports?\b', c.source)
+            for n in re.findall(r'^(?:def|class) ([A-Za-z]\w*)', c.source, re.M)}
+    return ids | {n.lower() for c in nb.cells for n in re.findall(r'^show_doc\(([\w.]+)\)', c.source, re.M)} | {i
+        for c in nb.cells for i in re.findall(r'\bid="([^"]+)"', page_text(c))}
 
 
 def link_problems(name, nb, folder, places):
     "Links and images of a notebook that lead nowhere or have no words. `places`: file name -> anchors of that page."
-    html = {re.sub(r'^\d+[a-z]*_', '', p.removesuffix('.ipynb')) + '.html': p for p in places}  # as nbdev names the pages
+    # as nbdev names the pages
+    html = {re.sub(r'^\d+[a-z]*_', '', p.removesuffix('.ipynb')) + '.html': p for p in places}
     for k, c in enumerate(nb.cells):
         text = re.sub(r'`[^`\n]*`', '', page_text(c))
-        if re.search(r'\[[^\[\]]*\[[^\[\]]*\]\([^)\s]*\)[^\[\]]*\]\(', page_text(c)): yield f'{name} cell {k}: a link inside of a link'
+        if re.search(r'\[[^\[\]]*\[[^\[\]]*\]\([^)\s]*\)[^\[\]]*\]\(', page_text(c)):
+            yield f'{name} cell {k}: a link inside of a link'
         links = [(words, target) for picture, words, target in LINK.findall(text) if not picture]
         for target in [t for _, t in links] + HTML_LINK.findall(text):
-            if target.startswith(SITE + '/'): path, _, anchor = target[len(SITE) + 1:].partition('#'); path = html.get(path, path)
+            if target.startswith(SITE + '/'):
+                path, _, anchor = target[len(SITE) + 1:].partition('#')
+                path = html.get(path, path)
             elif re.match(r'\w+:', target): continue  # the world outside is not ours to check
-            else: path, _, anchor = target.partition('#'); path = path or name
+            else:
+                path, _, anchor = target.partition('#')
+                path = path or name
             if path in places:
                 if anchor and anchor not in places[path]: yield f'{name} cell {k}: {path} has no heading #{anchor}'
             elif not (folder/path).is_file(): yield f'{name} cell {k}: the link {target} leads nowhere'
         for words, target in [(w, t) for picture, w, t in LINK.findall(text) if picture] + [
-                (''.join(re.findall(r'\balt="([^"]*)"', tag)), ''.join(re.findall(r'\bsrc="([^"]*)"', tag))) for tag in IMAGE.findall(text)]:
+                (''.join(re.findall(r'\balt="([^"]*)"', tag)), ''.join(re.findall(r'\bsrc="([^"]*)"', tag)))
+                for tag in IMAGE.findall(text)]:
             if not words.strip(): yield f'{name} cell {k}: the picture {target:.60} has no alternative text'
-            if not re.match(r'\w+:', target) and not (folder/target).is_file(): yield f'{name} cell {k}: the picture {target} is not there'
+            if not re.match(r'\w+:', target) and not (folder/target).is_file():
+                yield f'{name} cell {k}: the picture {target} is not there'
         if c.cell_type == 'code' and any(m.startswith('image/') for o in c.outputs for m in o.get('data', {})):
             try: words = options(c).get('fig-alt', '')
             except ValueError: continue  # told elsewhere
@@ -127,8 +148,11 @@ def link_problems(name, nb, folder, places):
 
 def exercise_problems(name, nb):
     "A chapter ends with exercises; each has a folded answer, and what an answer says in code is run by a cell."
-    start = next((k for k, c in enumerate(nb.cells) if c.cell_type == 'markdown' and re.search(r'^#+ Exercises', c.source, re.M)), None)
-    if start is None: yield f'{name}: no exercises'; return
+    start = next((k for k, c in enumerate(nb.cells) if c.cell_type == 'markdown'
+                  and re.search(r'^#+ Exercises', c.source, re.M)), None)
+    if start is None:
+        yield f'{name}: no exercises'
+        return
     text = '\n'.join(c.source for c in nb.cells[start:] if c.cell_type == 'markdown')
     text = text[re.search(r'^#+ Exercises', text, re.M).start():]
     folded = ANSWER.findall(text)
@@ -138,10 +162,27 @@ def exercise_problems(name, nb):
     run = [line.strip() for c in nb.cells if c.cell_type == 'code' for line in c.source.split('\n')]
     for _, body in folded:
         for line in '\n'.join(re.findall(r'```python\n(.*?)```', body, re.S)).split('\n'):
-            line = line.split('  #')[0].strip()  # comments and docstrings may differ, and a test may say more when it fails
-            if line and line[0] not in '"#' and not any(r.startswith(line) for r in run): yield f'{name}: an answer has a line that no cell runs: {line:.60}'
-    if not any(re.search(r'^\s*(assert|test_|with refused)', c.source, re.M) for c in nb.cells[start:] if c.cell_type == 'code'):
+            # comments and docstrings may differ, and a test may say more when it fails
+            line = line.split('  #')[0].strip()
+            if line and line[0] not in '"#' and not any(r.startswith(line) for r in run):
+                yield f'{name}: an answer has a line that no cell runs: {line:.60}'
+    if not any(re.search(r'^\s*(assert|test_|with refused)', c.source, re.M) for c in nb.cells[start:]
+               if c.cell_type == 'code'):
         yield f'{name}: no cell after the exercises tests an answer'
+
+
+def cell_problems(cell):
+    "What is wrong with one code cell: directives, width, paths of this machine, errors, outputs that are missing."
+    try: options(cell)
+    except ValueError as e: yield str(e)
+    for line in cell.source.split('\n'):
+        if len(line) > WIDTH and not line.startswith('#|'): yield f'{len(line)} columns, {line:.60}…'
+    for place in places_shown(cell): yield f'the output shows a place on this machine, {place:.60}'
+    if re.search(r'^#\|\s*(export|eval: *false|slow|cuda|notest)', cell.source, re.M): return
+    for o in cell.outputs:
+        if o.output_type == 'error': yield f'error output {o.ename}'
+    if SHOWS.search(cell.source) and not cell.outputs:
+        yield 'prints or plots, but holds no output: run all before committing'
 
 
 def problems(path, places=None):
@@ -150,19 +191,12 @@ def problems(path, places=None):
     if path.stat().st_size > 1.5e6: yield f'{name}: over 1.5 MB'
     for k, c in enumerate(nb.cells):
         if not c.get('id'): yield f'{name} cell {k}: no id'
-        if c.cell_type != 'code': continue
-        try: options(c)
-        except ValueError as e: yield f'{name} cell {k}: {e}'
-        for line in c.source.split('\n'):
-            if len(line) > WIDTH and not line.startswith('#|'): yield f'{name} cell {k}: {len(line)} columns, {line:.60}…'
-        for place in places_shown(c): yield f'{name} cell {k}: the output shows a place on this machine, {place:.60}'
-        if re.search(r'^#\|\s*(export|eval: *false|slow|cuda|notest)', c.source, re.M): continue
-        for o in c.outputs:
-            if o.output_type == 'error': yield f'{name} cell {k}: error output {o.ename}'
-        if SHOWS.search(c.source) and not c.outputs: yield f'{name} cell {k}: prints or plots, but holds no output: run all before committing'
+        if c.cell_type == 'code': yield from (f'{name} cell {k}: {problem}' for problem in cell_problems(c))
     words = [c.source for c in nb.cells if c.cell_type == 'markdown']
-    if not words or not re.match(r'# \S.*\n\n> \S', words[0]): yield f'{name}: the first words must be `# Title`, an empty line, `> the promise`'
-    if nb.cells[0].source != COLAB: yield f'{name}: the first cell is not the one for Colab (COLAB in tools/check_notebooks.py)'
+    if not words or not re.match(r'# \S.*\n\n> \S', words[0]):
+        yield f'{name}: the first words must be `# Title`, an empty line, `> the promise`'
+    if nb.cells[0].source != COLAB:
+        yield f'{name}: the first cell is not the one for Colab (COLAB in tools/check_notebooks.py)'
     if words[1:2] != [colab_link(name)]: yield f'{name}: below the title belongs {colab_link(name)}'
     if name not in REFERENCE: yield from exercise_problems(name, nb)
     yield from link_problems(name, nb, path.parent, {name: anchors(nb)} if places is None else places)
@@ -179,8 +213,10 @@ def page_problems(name, nb, folder, places):
     "The same for one page. `places`: file name -> anchors of all pages."
     yield from link_problems(name, nb, folder, places)
     for k, c in enumerate(nb.cells):
-        if 'google.colab' in c.source and c.cell_type == 'code': yield f'{name} cell {k}: the cell for Colab is not hidden'
-        if re.search(r'^show_doc\(', c.source, re.M) and c.cell_type == 'code' and not page_text(c): yield f'{name} cell {k}: {c.source.splitlines()[-1]} shows nothing'
+        if 'google.colab' in c.source and c.cell_type == 'code':
+            yield f'{name} cell {k}: the cell for Colab is not hidden'
+        if re.search(r'^show_doc\(', c.source, re.M) and c.cell_type == 'code' and not page_text(c):
+            yield f'{name} cell {k}: {c.source.splitlines()[-1]} shows nothing'
 
 
 def map_problems(folder):
@@ -211,7 +247,8 @@ def module_of(nb):
 
 
 def order_problems(notebooks):
-    "Chapters that import from a later one, at the top of a module or inside of a function. `notebooks`: file name -> notebook."
+    """Chapters that import from a later one, at the top of a module or inside of a function. `notebooks`: file name ->
+    notebook."""
     home = {module: name for name, nb in notebooks.items() if (module := module_of(nb))}
     for name, nb in notebooks.items():
         if module_of(nb) is None: continue  # pages around the chapters may look at all of them
@@ -222,7 +259,8 @@ def order_problems(notebooks):
 
 
 def bound_names(source):
-    "The names that the top level of a module binds, in order: (name, line, kind), where kind is 'import', 'method' (fastcore's @patch) or 'own'."
+    """The names that the top level of a module binds, in order: (name, line, kind), where kind is 'import', 'method'
+    (fastcore's @patch) or 'own'."""
     for node in ast.parse(source).body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             patched = any('patch' in ast.unparse(d).split('(')[0] for d in node.decorator_list)
@@ -236,8 +274,9 @@ def bound_names(source):
 
 
 def name_problems(package):
-    """Names that one module binds twice, and public names that two modules define: the later silently wins, in the module or where both are
-    imported. A notebook cannot notice, since its test of the first runs before the second. Methods added by @patch may share their names."""
+    """Names that one module binds twice, and public names that two modules define: the later silently wins, in the
+    module or where both are imported. A notebook cannot notice, since its test of the first runs before the second.
+    Methods added by @patch may share their names."""
     owners = defaultdict(list)
     for path in sorted(package.glob('*.py')):
         if path.name in ('_modidx.py', '__init__.py'): continue

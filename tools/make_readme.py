@@ -27,7 +27,8 @@ def readme():
 def drawing_cell():
     "The cell of the index that draws the chapters."
     cells = nbformat.read(root/'nbs'/'index.ipynb', 4).cells
-    return next(c for c in cells if c.cell_type == 'code' and any('image/svg+xml' in o.get('data', {}) for o in c.outputs))
+    return next(c for c in cells if c.cell_type == 'code'
+                and any('image/svg+xml' in o.get('data', {}) for o in c.outputs))
 
 
 def alternative_text(): return re.search(r'^#\| fig-alt: "(.*)"', drawing_cell().source, re.M)[1]
@@ -35,7 +36,8 @@ def alternative_text(): return re.search(r'^#\| fig-alt: "(.*)"', drawing_cell()
 
 def overview():
     "The drawing of the index, as it was committed."
-    return next(o['data']['image/svg+xml'] for o in drawing_cell().outputs if 'image/svg+xml' in o.get('data', {})).strip() + '\n'
+    return next(o['data']['image/svg+xml'] for o in drawing_cell().outputs
+                if 'image/svg+xml' in o.get('data', {})).strip() + '\n'
 
 
 if __name__ == '__main__':

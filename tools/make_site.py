@@ -1,6 +1,7 @@
 """A draft of the site without Quarto: `python tools/make_site.py` writes pages to _proc/html (`make site`).
 
-The notebooks go through the same steps of nbdev that the real site uses (`process`); nbconvert makes HTML of them. CI has Quarto do that."""
+The notebooks go through the same steps of nbdev that the real site uses (`process`); nbconvert makes HTML of them. CI
+has Quarto do that."""
 import ast
 import os
 import re
@@ -12,7 +13,8 @@ root = Path(__file__).resolve().parent.parent
 
 
 def process(folder):
-    "Write what nbdev makes of all notebooks, and the files beside them, to a folder; in one process, which imports torch once."
+    """Write what nbdev makes of all notebooks, and the files beside them, to a folder; in one process, which imports
+    torch once."""
     from execnb.nbio import read_nb, write_nb
     from nbdev.processors import FilterDefaults
     folder, here = Path(folder), os.getcwd()
@@ -37,10 +39,13 @@ def undocumented():
         for f in ast.parse(source).body:
             if not isinstance(f, (ast.FunctionDef, ast.ClassDef)) or f.name.startswith('_'): continue
             if not ast.get_docstring(f): yield f'{path.name}: {f.name} has no docstring'
-            for g in [f] if isinstance(f, ast.FunctionDef) else [g for g in f.body if isinstance(g, ast.FunctionDef) and g.name == '__init__']:
-                given = [a for a in g.args.posonlyargs + g.args.args + g.args.kwonlyargs if a.arg not in ('self', 'cls')]
+            for g in [f] if isinstance(f, ast.FunctionDef) else [g for g in f.body if isinstance(g, ast.FunctionDef)
+                                                                 and g.name == '__init__']:
+                given = [a for a in g.args.posonlyargs + g.args.args + g.args.kwonlyargs
+                         if a.arg not in ('self', 'cls')]
                 for a in given:
-                    if '#' not in lines[a.end_lineno - 1][a.end_col_offset:] and 'Param(' not in ast.unparse(a): yield f'{path.name}: {f.name} does not say what {a.arg} is'
+                    if '#' not in lines[a.end_lineno - 1][a.end_col_offset:] and 'Param(' not in ast.unparse(a):
+                        yield f'{path.name}: {f.name} does not say what {a.arg} is'
 
 
 def pages(folder):
@@ -60,15 +65,20 @@ def pages(folder):
             if c.cell_type == 'code':
                 words = re.search(r'^#\| fig-alt: "?(.*?)"?$', c.source, re.M)
                 for o in c.outputs:
-                    if 'text/markdown' in o.get('data', {}): o['data']['text/markdown'] = re.sub(r'(?<=\))\{target=[^}]*\}', '', o['data']['text/markdown'])  # Quarto's own
+                    # Quarto's own
+                    if 'text/markdown' in o.get('data', {}):
+                        o['data']['text/markdown'] = re.sub(r'(?<=\))\{target=[^}]*\}', '', o['data']['text/markdown'])
                     if words and 'image/png' in o.get('data', {}): o.setdefault('metadata', {})['alt'] = words[1]
                 if re.search(r'^#\| echo: false', c.source, re.M): c.metadata['transient'] = {'remove_source': True}
                 c.source = re.sub(r'^#\|.*\n', '', c.source, flags=re.M)
             else:
-                c.source = re.sub(r'^::: *\{\.callout-\w+ collapse="true" title="([^"]*)"\}\n(.*?)^::: *$', r'FOLD \1 FOLD\n\n\2\n\nDLOF\n', c.source, flags=re.M | re.S)
+                c.source = re.sub(r'^::: *\{\.callout-\w+ collapse="true" title="([^"]*)"\}\n(.*?)^::: *$',
+                                  r'FOLD \1 FOLD\n\n\2\n\nDLOF\n', c.source, flags=re.M | re.S)
                 c.source = re.sub(r'^:::.*$', '', c.source, flags=re.M)
         html, _ = HTMLExporter(embed_images=True).from_notebook_node(nb, {'metadata': {'path': str(folder)}})
-        html = re.sub(r'<p>FOLD (.*?) FOLD</p>', r'<details><summary>\1</summary>', html).replace('<p>DLOF</p>', '</details>')  # nbconvert closes a tag at the end of its block
+        # nbconvert closes a tag at the end of its block
+        html = re.sub(r'<p>FOLD (.*?) FOLD</p>', r'<details><summary>\1</summary>', html).replace('<p>DLOF</p>',
+                                                                                                  '</details>')
         html = re.sub(r'href="(\d+[a-z]*_)?(\w+)\.ipynb', r'href="\2.html', html)
         (out/re.sub(r'^\d+[a-z]*_', '', path.with_suffix('.html').name)).write_text(html, encoding='utf-8')
     return out
