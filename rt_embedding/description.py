@@ -118,7 +118,7 @@ class ReportData:
     tasks:dict                                  # name -> pairs (anchor, positive)
     chosen:list                                 # sentences to look at closely
     by_user:bool                                # did the user choose them?
-    models:dict                                 # name -> EmbeddingModel, None where it cannot be opened
+    models:dict                                 # name -> EmbeddingModel, None for a mere function
     vectors:dict                                # name -> part -> unit vectors; parts: '' (texts), 'chosen', each task
     seed:int = 0                                # of everything drawn
     numbers:dict = field(default_factory=dict)  # name -> what `describe` found

@@ -200,7 +200,7 @@ def update_index(
     folder,               # of the index; made if it does not exist
     model,                # an `EmbeddingModel`, or a callable texts -> vectors
     inputs=None,          # files, folders, globs, or `'python'`; None: those of the last time
-    model_path:str='',    # where the model is, remembered for the next search
+    model_path:str='',    # where the model is, stored for the next search
 )->tuple:                 # (SemanticIndex, dict of counts)
     "Make the index hold exactly what the inputs hold now, with as little work as possible."
     folder = Path(folder)

@@ -19,7 +19,7 @@ from .docstrings import plain_text
 from .python_docs import documented_objects
 from .python_files import name_words
 from .pairfiles import continued_lines
-from .text import OPENERS, expand_paths, normalize_spaces, numbered_lines, split_sentences
+from .text import expand_paths, normalize_spaces, not_utf8, numbered_lines, OPENERS, split_sentences
 
 # %% ../nbs/10a_passages.ipynb #0b9f74be
 def _placed_sentences(lines):
@@ -216,8 +216,7 @@ def _html_text(path):
     except UnicodeDecodeError as e:
         try: return raw.decode(named[1].decode() if named else 'ascii')
         except (UnicodeDecodeError, LookupError):
-            raise InputError(f'{path}: not UTF-8 (byte 0x{raw[e.start]:02x} at position {e.start}), '
-                             'and no charset that is named in it fits') from None
+            raise not_utf8(path, e, 'no charset that is named in it fits') from None
 
 # %% ../nbs/10a_passages.ipynb #e22c996e
 def _html_blocks(path):
@@ -237,7 +236,7 @@ _joiners = '\u200c\u200d\xad'              # letters of Persian and Hindi need t
 
 def printable(
     text:str,  # anything
-)->str:        # one line: white space becomes one space, what would control a terminal a `?`
+)->str:        # one line: white space becomes one space, a control character becomes `?`
     "A text that is safe to print."
     unsafe = lambda c: unicodedata.category(c) in _unsafe and c not in _joiners
     return ''.join('?' if unsafe(c) else c for c in normalize_spaces(text))
@@ -262,7 +261,7 @@ def _blocks(path, kind):
         return list((_markdown_blocks if kind == 'markdown' else _text_blocks)(numbered_lines(path)))
     except OSError as e: raise InputError(printable(f'{path} cannot be read: {e.strerror}')) from None
     except UnicodeDecodeError as e:
-        raise InputError(printable(f'{path}: not UTF-8 (byte at position {e.start}): convert it')) from None
+        raise InputError(printable(str(not_utf8(path, e)))) from None
     except InputError as e: raise InputError(printable(str(e))) from None
 
 # %% ../nbs/10a_passages.ipynb #25889c66

@@ -33,7 +33,7 @@ def model_fingerprint(
     model,     # an `EmbeddingModel`, or a callable list of n texts -> `(n,E)`
 )->list:       # E numbers, rounded to five decimals
     "The embedding of one fixed sentence: the same for the same model on any machine."
-    quiet = dict(on_truncate='ignore') if isinstance(model, EmbeddingModel) else {}       # a part of it tells as much
+    quiet = dict(on_truncate='ignore') if isinstance(model, EmbeddingModel) else {}       # a part is enough
     vector = np.asarray(encoder_of(model)([FINGERPRINT_TEXT], **quiet), np.float32)[0]
     return [round(float(x), 5) for x in vector]
 
@@ -187,7 +187,7 @@ def search_vectors(self:SemanticIndex,
         if not distinct: return hits
         hits = [_first_of_equals(row, k) for row in hits]
         if wanted >= len(self) or min(map(len, hits)) == k: return hits
-        wanted *= 4  # copies hide the rest: look further
+        wanted *= 4  # copies fill the list: fetch more
 
 # %% ../nbs/11_semantic_search.ipynb #c8e881c2
 def check_question(
@@ -266,7 +266,7 @@ def _write(self:SemanticIndex, folder, sources, words):
 @patch
 def save(self:SemanticIndex,
     folder,             # where; an index that is there already is replaced
-    sources=None,       # what it was made from, as `update_index` remembers it
+    sources=None,       # what it was made from, as `update_index` stores it
     words:bool=False,   # store the word index of BM25, too
 )->Path:                # the folder
     "Write vectors.npy, entries.jsonl and header.json, whole or not at all."
@@ -348,7 +348,7 @@ def _load(cls, folder, model):
 @patch(cls_method=True)
 def load(cls:SemanticIndex,
     folder,        # from `save`
-    model=None,    # the model that made it, needed to search; another one is refused
+    model=None,    # the model that made it, needed to search; another one is an error
 )->SemanticIndex:  # vectors mapped, not read
     "Open an index; check that it is whole, and that the model is its own."
     folder = Path(folder)
@@ -361,7 +361,7 @@ def load(cls:SemanticIndex,
     return _load(cls, folder, model)
 
 # %% ../nbs/11_semantic_search.ipynb #a0d5cea6
-GRAPH_BEAM = 256  # candidates that a search keeps on its way; four times usearch's default, so that it misses fewer
+GRAPH_BEAM = 256  # candidates that a search keeps as it goes; four times usearch's default, so that it misses fewer
 
 def _open_graph(folder):
     "The graph on disk, mapped; nothing where usearch is not installed, and the search is exact then."

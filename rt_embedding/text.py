@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ABBREVIATIONS', 'STARTERS', 'SUFFIXES', 'OPENERS', 'MAX_LINE_BYTES', 'UNREADABLE', 'normalize_spaces', 'words',
-           'split_sentences', 'bare_suffix', 'expand_paths', 'raw_lines', 'numbered_lines', 'read_sentences']
+           'split_sentences', 'bare_suffix', 'expand_paths', 'raw_lines', 'not_utf8', 'numbered_lines',
+           'read_sentences']
 
 # %% ../nbs/00d_text.ipynb #8125c0cb
 import glob, gzip, lzma, re, zlib
@@ -144,6 +145,15 @@ def raw_lines(
     except UNREADABLE as e: raise InputError(f'{path}: cannot be read ({getattr(e, "strerror", None) or e})') from None
 
 # %% ../nbs/00d_text.ipynb #bbb31986
+def not_utf8(
+    place,                   # a file, or a file and a line
+    error:UnicodeDecodeError,  # what decoding raised
+    remedy:str='convert it, for example: iconv -f latin1 -t utf-8',
+)->InputError:               # to be raised
+    "The one message about bytes that are not UTF-8."
+    byte = error.object[error.start]
+    return InputError(f'{place}: not UTF-8 (byte 0x{byte:02x} at position {error.start}); {remedy}')
+
 def numbered_lines(
     path,   # a UTF-8 file, perhaps compressed (.gz, .xz)
 ):          # yields (number from 1, line without its end)
@@ -151,9 +161,7 @@ def numbered_lines(
     for number, line in raw_lines(path):
         encoding = 'utf-8-sig' if number == 1 else 'utf-8'  # a file may begin with a byte order mark
         try: yield number, line.decode(encoding).rstrip('\r\n')
-        except UnicodeDecodeError as e:
-            raise InputError(f'{path}, line {number}: not UTF-8 (byte 0x{line[e.start]:02x} at position {e.start}); '
-                             'convert it, for example: iconv -f latin1 -t utf-8') from None
+        except UnicodeDecodeError as e: raise not_utf8(f'{path}, line {number}', e) from None
 
 # %% ../nbs/00d_text.ipynb #9551311f
 def read_sentences(
