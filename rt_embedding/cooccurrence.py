@@ -162,7 +162,7 @@ def spectral_embedding(
     if dim < 1: raise InputError(f'dim must be at least 1, got {dim}')
     matrix = torch.as_tensor(matrix)
     u, s = truncated_svd(matrix, min(dim, len(matrix)), seed)
-    real = s > 1e-5 * s[0]   # the rest is rounding noise, which exponent 0 would blow up
+    real = s > 1e-5 * s[0]   # the rest is rounding noise, which exponent 0 would amplify
     out = np.zeros((len(matrix), dim), np.float32)
     out[:, :len(s)] = u * torch.where(real, s.clamp(min=1e-30)**exponent, 0.)
     return out
