@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['token_slices', 'pair_cells', 'count_cooccurrences', 'unigram_counts', 'ppmi', 'truncated_svd', 'spectral_embedding',
-           'nearest_tokens', 'unit_rows']
+           'unit_rows', 'nearest_tokens']
 
 # %% ../nbs/06a_cooccurrence.ipynb #ac7032f0
 import math
@@ -167,6 +167,13 @@ def spectral_embedding(
     out[:, :len(s)] = u * torch.where(real, s.clamp(min=1e-30)**exponent, 0.)
     return out
 
+# %% ../nbs/06a_cooccurrence.ipynb #06a00001
+def unit_rows(
+    x:np.ndarray,  # `(...,D)` vectors
+)->np.ndarray:     # the same directions, with length 1
+    "Scale each row to length 1; rows of zeros stay zero."
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)
+
 # %% ../nbs/06a_cooccurrence.ipynb #6f82aba9
 def nearest_tokens(
     vectors:np.ndarray,  # `(V,D)` token vectors
@@ -178,7 +185,3 @@ def nearest_tokens(
     cosine = unit @ unit[token_id]
     cosine[token_id] = -np.inf
     return [(int(i), float(cosine[i])) for i in np.argsort(-cosine, kind='stable')[:min(k, len(unit) - 1)]]
-
-def unit_rows(x):
-    "Rows of length 1; rows of zeros stay."
-    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)
