@@ -124,7 +124,7 @@ def k_occurrence(
 def _all_equal(x): return mean_cosine(x) > 1 - 1e-6
 
 def _check_distinct(x):
-    "Neighbours mean something only where vectors differ."
+    "Raise an error if all vectors are equal: then no neighbour is nearest."
     if _all_equal(x): raise InputError(f'all {len(x)} vectors are equal (collapsed?): neighbours are undefined')
 
 def hubness(
@@ -264,7 +264,7 @@ def pca(
     x,             # `(n,E)` vectors
     n:int=2,       # directions kept
 )->tuple[np.ndarray, np.ndarray]:  # points `(n_vectors,n)`, and the share of the variance in each direction
-    "The unit vectors, seen along their widest directions."
+    "Coordinates of the unit vectors along the directions of largest variance."
     x = _cloud(x).astype(np.float64)
     mean, directions, shares = principal_axes(x, n)
     return (x - mean) @ directions, shares
@@ -332,7 +332,7 @@ def verdicts(
     measures:dict,    # from `shape_measures`
     random:dict,      # the same for as many random directions of the same dimension
 )->list[str]:         # sentences, empty where nothing stands out
-    "What the numbers warn of, in words."
+    "Warnings about the numbers, in words."
     m, out = measures, []
     if m['uniformity'] > -0.2:
         return [f"collapsed: uniformity is {m['uniformity']:.2f}, nearly all texts have the same vector"]

@@ -116,7 +116,7 @@ def cka(
     x,           # `(n,E)` vectors of one model
     y,           # `(n,F)` vectors of another model for the same texts
 )->float:        # 0 (nothing in common) to 1 (the same up to a rotation)
-    "Do two spaces have the same large patterns? (Linear CKA, Kornblith et al. 2019.)"
+    "Do two spaces have the same large-scale structure? (Linear CKA, Kornblith et al. 2019.)"
     x, y = np.asarray(x, float), np.asarray(y, float)
     _check_same_texts(x, y)
     x, y = x - x.mean(0), y - y.mean(0)
@@ -160,7 +160,7 @@ def differences(
     after:dict,       # the same of another model, of any dimension
     seed:int=0,       # of everything drawn
 )->dict:              # measure -> difference (after - before), low, high, says
-    "What changes from one model to the other, and is it more than chance?"
+    "Differences of all measures between two models, each with an interval and a verdict."
     _check_same_texts(before[''], after[''])
     out = _shape_differences(before[''], after[''], seed)
     for task in filter(None, before):

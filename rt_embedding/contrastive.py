@@ -65,7 +65,7 @@ def positive_rank(
     positives:Tensor,  # `(B,E)` unit vectors, row i belongs to anchor i
     false_negatives:Tensor|None=None,  # `(B,B)` bool, candidates that do not compete
 )->Tensor:             # `(B,)` rank of the positive, 1 = best; a tie counts against it
-    "How many candidates are at least as close as the right one?"
+    "The rank of each anchor's positive among all candidates."
     scores = anchors @ positives.T
     own = scores.diagonal()[:, None].clone()
     if false_negatives is not None: scores = scores.masked_fill(false_negatives, -math.inf)
@@ -92,7 +92,7 @@ def collapse_warning(
     found:dict,   # from `embedding_diagnostics`
     dim:int,      # largest possible rank, min(B,E)
 )->str:           # what is wrong, '' if nothing
-    "Say it when embeddings crowd together or use only a few directions."
+    "A warning if embeddings crowd together or use only a few directions."
     if found['mean_cosine'] > 0.9:
         return (f"embeddings collapse: different texts have a mean cosine of {found['mean_cosine']:.2f}; "
                 'lower learning_rate, check the pairs for repeats, or raise batch_size')
@@ -122,7 +122,7 @@ def check_matryoshka_dims(
     dims,                # a sequence of numbers, or None
     embedding_dim:int,   # E
 )->tuple:                # increasing, each once, below E
-    "Sort the dimensions of the prefixes, and refuse those that the model does not have."
+    "Sort the dimensions of the prefixes; a dimension that the model does not have is an error."
     dims = sorted({int(d) for d in dims or ()})
     if dims and not (1 <= dims[0] and dims[-1] <= embedding_dim):
         raise InputError(f'matryoshka_dims must lie in 1..{embedding_dim} (embedding_dim), got {dims}')
@@ -146,7 +146,7 @@ def grad_cache(
 
 @contextmanager
 def _rewound(device):
-    "Put the random numbers back at the end. (`fork_rng` and `get_device_states` of torch 2.13 fail on Apple's GPUs.)"
+    "Restore the random state at the end. (`fork_rng` and `get_device_states` of torch 2.13 fail on Apple's GPUs.)"
     modules = [torch] + ([] if device.type == 'cpu' else [torch.get_device_module(device)])
     states = [module.get_rng_state() for module in modules]
     try: yield

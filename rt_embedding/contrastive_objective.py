@@ -24,7 +24,7 @@ from .tokenizer import SentencePieceTokenizer
 
 # %% ../nbs/08a_contrastive_objective.ipynb #bbbd8534
 class ContrastiveObjective(Objective):
-    "Find the positive in the batch; judged on held-out pairs among fixed candidates."
+    "Find the positive in the batch; evaluated on held-out pairs among fixed candidates."
     name, unit = 'contrastive', 'pairs'
     def __init__(self,
         pairs,                             # list of (anchor, positive[, hard negative]), name -> list, or `PairTable`
@@ -53,7 +53,7 @@ def pair_table(
     pairs,       # list of (anchor, positive[, hard negative]), or name -> such a list
     tokenizer:SentencePieceTokenizer,  # of the model
 )->PairTable:    # its texts are tokenised
-    "The table of pairs that something can be learned from."
+    "A `PairTable` of pairs; data in which no pair can be a negative of another is an error."
     sources = pairs if isinstance(pairs, dict) else {'pairs': pairs}
     table = PairTable(sources, tokenizer)
     if not len(table): raise InputError('there is no pair to train on')
@@ -100,7 +100,7 @@ def rank_slice(self:ContrastiveObjective, epoch, index, rank, size):
 
 @patch
 def _batches(self:ContrastiveObjective, epoch):
-    "Pair numbers of every batch of an epoch; the newest epoch is remembered."
+    "Pair numbers of every batch of an epoch; those of the newest epoch are cached."
     if self._epoch[0] != epoch:
         self._epoch = epoch, draw_batches(self.parts, self.batch_size, self.seed, epoch, self.one_source)
     return self._epoch[1]

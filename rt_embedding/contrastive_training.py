@@ -87,7 +87,7 @@ def plot_temperature(
 
 # %% ../nbs/08b_contrastive_training.ipynb #03b0df2d
 def _new_model(tokenizer, preset, init, sizes):
-    "A model from nothing: a tokenizer and the sizes of a preset, overruled by those that are given."
+    "A new model from a tokenizer and the sizes of a preset, replaced by those that are given."
     if not tokenizer:
         raise InputError('give --model (a checkpoint to start from), or --tokenizer to start from nothing')
     tok = SentencePieceTokenizer(tokenizer)
@@ -170,7 +170,7 @@ def _with_mlm(objective, text, model, weight, seed):
 
 # %% ../nbs/08b_contrastive_training.ipynb #d8a3b00c
 def _check_request(flags, config, files):
-    "Refuse what cannot be done and flags that contradict each other, before anything is read."
+    "Check that the flags are possible and do not contradict each other, before anything is read."
     check_init(flags.init)
     check_resume(flags.resume)
     choose_device(config.device)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['token_slices', 'pair_cells', 'count_cooccurrences', 'unigram_counts', 'ppmi', 'truncated_svd', 'spectral_embedding',
-           'nearest_tokens', 'unit_rows']
+           'unit_rows', 'nearest_tokens']
 
 # %% ../nbs/06a_cooccurrence.ipynb #ac7032f0
 import math
@@ -162,10 +162,17 @@ def spectral_embedding(
     if dim < 1: raise InputError(f'dim must be at least 1, got {dim}')
     matrix = torch.as_tensor(matrix)
     u, s = truncated_svd(matrix, min(dim, len(matrix)), seed)
-    real = s > 1e-5 * s[0]   # the rest is rounding noise, which exponent 0 would blow up
+    real = s > 1e-5 * s[0]   # the rest is rounding noise, which exponent 0 would amplify
     out = np.zeros((len(matrix), dim), np.float32)
     out[:, :len(s)] = u * torch.where(real, s.clamp(min=1e-30)**exponent, 0.)
     return out
+
+# %% ../nbs/06a_cooccurrence.ipynb #06a00001
+def unit_rows(
+    x:np.ndarray,  # `(...,D)` vectors
+)->np.ndarray:     # the same directions, with length 1
+    "Scale each row to length 1; rows of zeros stay zero."
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)
 
 # %% ../nbs/06a_cooccurrence.ipynb #6f82aba9
 def nearest_tokens(
@@ -178,7 +185,3 @@ def nearest_tokens(
     cosine = unit @ unit[token_id]
     cosine[token_id] = -np.inf
     return [(int(i), float(cosine[i])) for i in np.argsort(-cosine, kind='stable')[:min(k, len(unit) - 1)]]
-
-def unit_rows(x):
-    "Rows of length 1; rows of zeros stay."
-    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)

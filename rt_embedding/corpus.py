@@ -157,7 +157,7 @@ def write_rows(
         np.zeros(1, '<i8').tofile(offsets_file)
         for rows in chunks:
             lengths = np.fromiter(map(len, rows), '<i8', len(rows))
-            ends = np.cumsum(lengths[lengths > 0])  # a row without a token teaches nothing and leaves no trace
+            ends = np.cumsum(lengths[lengths > 0])  # rows without a token are not stored
             if len(ends):
                 ids = np.fromiter(chain.from_iterable(rows), dtype, int(ends[-1]))
                 ids.tofile(ids_file)
@@ -172,10 +172,10 @@ def write_rows(
 # %% ../nbs/06_corpus.ipynb #13a69a5b
 def drop_rows(
     folder,           # holds `ids.bin` and `offsets.bin`
-    keep:np.ndarray,  # bool, one a row
+    keep:np.ndarray,  # bool, one per row
     dtype:str,        # of the ids
 )->int:               # tokens that are left
-    "Write the two files again without some rows, a few thousand rows at a time."
+    "Rewrite the two files without some of the rows, a few thousand rows at a time."
     n_tokens, step = 0, 8192
     with _writing(folder, 'new_ids', 'new_offsets') as (ids_file, offsets_file):
         np.zeros(1, '<i8').tofile(offsets_file)
@@ -259,13 +259,13 @@ def _build(sentences, tokenizer, folder, wanted, on_progress):
 def build_shards(
     inputs,                  # text file, folder, glob or a list of them; with `source`: an iterable of str
     tokenizer,               # a `SentencePieceTokenizer`
-    folder,                  # where the shard is, or shall be
+    folder,                  # where the shard is, or where to make it
     on_progress=None,        # called with the number of lines so far
     rebuild:bool=False,      # build even if what is there fits
     source:str='',           # name (and version) of an iterable; equal names count as equal contents
     deduplicate:bool=True,   # keep the first of identical rows only
 )->TokenShards:              # opened
-    "Tokenise a corpus once; the next call finds it done."
+    "Tokenise a corpus once; the next call reuses the result."
     wanted = dict(format_version=FORMAT_VERSION, tokenizer_sha256=tokenizer.sha256, vocab_size=len(tokenizer),
                   source=_source(inputs, source), deduplicate=deduplicate,
                   dtype='<u2' if len(tokenizer) <= 1 << 16 else '<u4')
@@ -292,10 +292,10 @@ def random_order(
 # %% ../nbs/06_corpus.ipynb #06c00014
 def train_validation_split(
     n:int,                       # rows there are
-    validation_split:float=0.1,  # share set aside, more than 0 and less than 1
+    validation_split:float=0.1,  # fraction set aside, more than 0 and less than 1
     seed:int=0,                  # same seed, same rows
-)->tuple[np.ndarray, np.ndarray]:  # int64 sorted row numbers: to learn from, to judge by
-    "Set rows aside that training never sees."
+)->tuple[np.ndarray, np.ndarray]:  # int64 sorted row numbers: training, validation
+    "Set rows aside for validation, which training never sees."
     k = round(n * validation_split) if 0 < validation_split < 1 else 0
     if not 0 < k < n:
         raise InputError(f'validation_split {validation_split} of {n} sentences leaves one side empty: '
@@ -399,7 +399,7 @@ def make_batch(
     context_window:int,   # T at most, BOS and EOS counted
     multiple_of:int=1,    # T is rounded up to a multiple of this, within the window
 )->tuple[Tensor, Tensor|None]:  # token_ids `(B,T)` int64, mask `(B,T)` bool or None when nothing is padding
-    "BOS, as many tokens as fit, EOS: a rectangle, gathered without a loop."
+    "Gather rows into a rectangle without a loop: BOS, as many tokens as fit, EOS."
     _check_window(context_window, multiple_of)
     rows = np.asarray(rows)
     if not len(rows) or rows.min() < 0 or rows.max() >= len(shards):
@@ -411,7 +411,7 @@ def make_batch(
     place = np.arange(width - 2)
     inside = place < n[:, None]                                           # (B,T-2)
     ids = shards.ids[(start[:, None] + place)[inside]]
-    # a file may lie, ids in memory are ours
+    # ids from a file may be damaged, those in memory are our own
     token_ids[:, 1:-1][inside] = shards.check_ids(ids) if isinstance(shards, TokenShards) else ids
     token_ids[:, 0] = BOS_ID
     token_ids[np.arange(len(rows)), n + 1] = EOS_ID

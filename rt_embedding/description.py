@@ -166,7 +166,7 @@ def _describe_task(pairs, v, seed):
 
 # %% ../nbs/10e_description.ipynb #5d0ad08a
 def _nearest(data, name, k=5):
-    "For each chosen text the texts nearest to it, itself excepted."
+    "For each chosen text the texts nearest to it, except itself."
     v = data.vectors[name]
     ids, cosines = rank(v['chosen'], v[''], k + 1)
     near = [[(data.texts[i], float(c)) for i, c in zip(*row, strict=True)] for row in zip(ids, cosines, strict=True)]
@@ -174,7 +174,7 @@ def _nearest(data, name, k=5):
 
 # %% ../nbs/10e_description.ipynb #f77d823a
 def _describe_inside(data, name, batch_size):
-    "Tokens, layers and heads of a model that can be opened."
+    "Tokens, layers and heads of an `EmbeddingModel`."
     model, out = data.models[name], {}
     out['tokens'] = token_norms(model, data.texts)
     if data.task:
@@ -223,7 +223,7 @@ def compare_models(
     before:str,       # name of a model
     after:str,        # name of another
 )->dict:              # what analysis.json holds for the two
-    "From one model to the other, in numbers and examples."
+    "The differences between two models, in numbers and examples."
     a, b = ({part: data.vectors[name][part] for part in ('', *data.tasks)} for name in (before, after))
     rows = np.sort(np.random.default_rng(data.seed).permutation(len(data.texts))[:MAX_TEXTS])
     x, y, k = a[''][rows], b[''][rows], min(10, len(rows) - 1)
@@ -234,7 +234,7 @@ def compare_models(
 # %% ../nbs/10e_description.ipynb #5479664f
 @dataclass
 class Picture:
-    "One kind of picture of the report, made for each model that it fits."
+    "One kind of picture of the report, drawn for each model that has the data for it."
     kind:str        # begins the names of its files
     title:str       # heading in the report
     see:str         # what to look for; may name `{task}` and `{sentence}`
@@ -250,7 +250,7 @@ class Picture:
 PICTURES = {}  # in the order of the report: name of the function -> Picture
 
 def picture(kind, title, see):
-    "Put a function on the list of pictures."
+    "Add a function to the list of pictures."
     def add(paint):
         PICTURES[paint.__name__] = Picture(kind, title, see, paint)
         return paint

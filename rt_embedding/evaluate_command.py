@@ -89,7 +89,7 @@ def _count_leaks(tasks, training):
 
 # %% ../nbs/09c_evaluate_command.ipynb #d04526d4
 def _remembering(encode):
-    "The same model, which remembers: each number of dimensions asks for the same texts."
+    "The same model with a cache, because each number of dimensions needs the same texts."
     seen = {}
     def remembered(texts):
         if (key := tuple(texts)) not in seen: seen[key] = np.asarray(encode(list(texts)))
@@ -123,7 +123,7 @@ def _load_counting(model, corpus, seed):
 
 # %% ../nbs/09c_evaluate_command.ipynb #8f2bdd31
 def _remarks(rows, leaks, tasks):
-    "What a reader of the table must know."
+    "Remarks that a reader of the table needs."
     for r in rows:
         if r['value'] is None: yield f"{r['model']}: {r['note']}"
         elif r.get('unanswered'): yield f"{r['task']}: {r['unanswered']} queries without an answer were left out"
@@ -180,7 +180,7 @@ rt_evaluate = command(evaluate)
 
 # %% ../nbs/09c_evaluate_command.ipynb #c3546629
 def _report(rows, tasks, leaks, output, models):
-    "Print the table and the remarks, write what was asked for, and return the rows."
+    "Print the table and the remarks, write the requested files, and return the rows."
     report = '\n\n'.join([results_table(rows), *_remarks(rows, leaks, tasks)]) + '\n'
     print(report, end='')
     if not output: return rows

@@ -79,7 +79,7 @@ def score_sts(
     data:STSData,     # the human scores
     bootstrap:Bootstrap=BOOTSTRAP,  # of the interval
 )->dict:              # task, measure, value, low, high, n, pearson
-    "Judge similarities, wherever they come from."
+    "Score similarities from any source."
     s = np.asarray(similarities, float)
     if np.ptp(s) < 1e-6:
         raise InputError(f'{data.name}: every pair got the similarity {s[0]:.4g}; '
@@ -113,7 +113,7 @@ def score_ranking(
     data:RetrievalData,   # every query must have an answer, see `answered`
     bootstrap:Bootstrap=BOOTSTRAP,  # of the interval
 )->dict:                  # task, measure, value, low, high, n, and every measure by its name
-    "Judge rankings, wherever they come from."
+    "Score rankings from any source."
     every = {name: float(query_scores(rankings, data, name).mean()) for name in MEASURES}
     return _row(data, data.measure, query_scores(rankings, data), np.mean, bootstrap) | every
 
@@ -122,7 +122,7 @@ def evaluate_retrieval(
     data:RetrievalData,    # from `read_retrieval` or `pairs_data`
     bootstrap:Bootstrap=BOOTSTRAP,  # of the interval
 )->dict:                   # as `score_ranking`, and `unanswered`: queries left out because nothing answers them
-    "Rank all documents for each query by cosine, and judge the rankings."
+    "Rank all documents for each query by cosine, and score the rankings."
     kept = data.answered()
     ids, _ = rank(encode_unit(encode, kept.queries), encode_unit(encode, kept.documents), k=100)
     return score_ranking(ids, kept, bootstrap) | dict(unanswered=len(data.queries) - len(kept.queries))
@@ -178,7 +178,7 @@ def task_results(
             for measure, f in _EVALUATIONS[type(data)]]
 
 def _try(model, data, measure, score):
-    "A row, also where the measure is undefined."
+    "A row, even where the measure is undefined."
     try: return dict(model=model) | score()
     except InputError as e:
         return dict(model=model, task=data.name, measure=measure, value=None, low=None, high=None, n=0, note=str(e))

@@ -23,7 +23,7 @@ from .search import GRAPH_BEAM, SemanticIndex, encoder_of, model_fingerprint, sa
 def read_sources(
     folder,  # of an index
 )->dict:     # inputs, files, model
-    "What an index was made from, as `update_index` remembers it: inputs, files, model."
+    "What an index was made from, as `update_index` stored it: inputs, files, model."
     try:
         found = loads((Path(folder)/'sources.json').read_text(encoding='utf-8'))
         return {k: found[k] for k in ('inputs', 'files', 'model')}

@@ -114,7 +114,7 @@ def attention_of(
     model:EmbeddingModel,  # with a tokenizer
     text:str,              # a sentence, cut to the context
 )->dict:                   # tokens: T strings; scores and weights: `(L,H,T,T)` arrays, queries in rows, keys in columns
-    "What every head of every block looks at, in one sentence."
+    "The attention scores and weights of every head of every block, for one sentence."
     _check_blocks(model)
     ids = pad_rows([model.tokenizer.encode_ordinary([text])[0]], model.config.context_window)[0]
     scores = []
@@ -195,7 +195,7 @@ def head_positional_bias(
     max_distance:int=15, # distances -max_distance..max_distance, key minus query
     base:float=10000.0,  # of the rotation
 )->tuple:                # `(2 max_distance + 1,)` mean score at each distance, and the standard deviation from content
-    "Which distances does a head prefer before it knows a word?"
+    "Which distances does a head prefer, whatever the words are?"
     q, k = torch.as_tensor(queries).double(), torch.as_tensor(keys).double()
     n, K = 2*max_distance + 1, q.shape[-1]
     cos, sin = (t.double() for t in rope_tables(n, K, base))

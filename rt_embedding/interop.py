@@ -20,14 +20,14 @@ from .encoder import EmbeddingModel
 def embed_documents(self:EmbeddingModel,
     texts,               # n texts
 )->list[list[float]]:    # n lists of E numbers
-    "`encode`, as LangChain asks for it."
+    "`encode` under the name that LangChain uses."
     return self.encode(list(texts)).tolist()
 
 @patch
 def embed_query(self:EmbeddingModel,
     text:str,        # a question
 )->list[float]:      # E numbers
-    "One text, as LangChain asks for it."
+    "Encode one text, under the name that LangChain uses."
     return self.encode(text).tolist()
 
 # %% ../nbs/11d_interoperability.ipynb #f6cc6829
@@ -51,7 +51,7 @@ def get_text_embedding_batch(self:EmbeddingModel,
     texts,               # n texts
     **ignored,           # `show_progress` and the like
 )->list[list[float]]:    # n lists of E numbers
-    "`encode`, as LlamaIndex asks for it."
+    "`encode` under the name that LlamaIndex uses."
     return self.embed_documents(texts)
 
 EmbeddingModel.get_text_embedding = EmbeddingModel.get_query_embedding = EmbeddingModel.embed_query
@@ -59,7 +59,7 @@ EmbeddingModel.aget_text_embedding = EmbeddingModel.aget_query_embedding = Embed
 
 # %% ../nbs/11d_interoperability.ipynb #e6e4fd77
 class MTEBModel:
-    "An `EmbeddingModel` as MTEB wants it: `mteb.evaluate(MTEBModel(model), tasks)`."
+    "An `EmbeddingModel` with the interface that MTEB expects: `mteb.evaluate(MTEBModel(model), tasks)`."
     def __init__(self,
         model:EmbeddingModel,                    # with its tokenizer
         name:str='rt_embedding/local',           # organisation/name, under which results are filed

@@ -13,7 +13,7 @@ from .steps import Objective
 
 # %% ../nbs/07c_joint_objective.ipynb #428c7782
 class JointObjective(Objective):
-    "A first objective that leads, and a second one that is trained alongside."
+    "Train a second objective alongside a first one that decides epochs and evaluation."
     def __init__(self,
         first:Objective,    # decides epochs, evaluation and name
         second:Objective,   # its batches follow one another, whatever the epochs of the first
@@ -79,6 +79,6 @@ def metrics(self:JointObjective, model):
 
 @patch
 def evaluate(self:JointObjective, model):
-    "The figures of both; those of the second bear its name."
+    "The figures of both; those of the second have its name in front."
     second = {f'{self.second.name}_{k}': v for k, v in self.second.evaluate(model).items()}
     return self.first.evaluate(model) | second

@@ -21,7 +21,7 @@ from .verdicts import EXPERIMENTS, compare, experiment, plot_lab, report_text, r
 def read_results(
     path,      # a file of JSON lines
 )->tuple:      # the header and the runs
-    "Read what has been finished; a last line that a kill has cut is left out."
+    "Read the finished runs; a last line that was cut by an interruption is left out."
     found = read_json_lines(path)
     if not found or 'base' not in found[0]:
         raise InputError(f'{path} holds no results of the lab: remove it, or choose another --output_dir')
@@ -32,7 +32,7 @@ def append_result(
     path,         # the file
     record:dict,  # one run
 ):
-    "Add a line in one write, after removing what a kill has left of the last one."
+    "Add a line in one write, after removing an incomplete last line."
     line = json.dumps(record).encode() + b'\n'
     with open(path, 'r+b') as f:
         data = f.read()
@@ -140,7 +140,7 @@ def _experiment_list():
 
 # %% ../nbs/12c_ideas_lab.ipynb #56bfc683
 def _read_ideas(path):
-    "Run a file of the user's in which `change`, `experiment` and `OPTIMIZERS` are known."
+    "Run a user's file, in which `change`, `experiment` and `OPTIMIZERS` are defined."
     if not Path(path).is_file(): raise InputError(f'{path} is not there: give a Python file')
     runpy.run_path(path, dict(change=change, experiment=experiment, OPTIMIZERS=OPTIMIZERS))
 
@@ -150,7 +150,7 @@ def lab_config(
     wanted:dict,   # settings of this call
     folder,        # named in the message
 )->LabConfig:      # the base of all runs
-    "The base settings of a folder; other ones than those it began with are refused."
+    "The base settings of a folder; settings that differ from the first call are an error."
     known = header['base'] if header else {}
     if header and known.keys() != asdict(LabConfig()).keys():
         raise InputError(f'{folder} holds runs with fields of another version: choose another --output_dir')
@@ -167,7 +167,7 @@ def open_lab(
     wanted:dict,   # settings that the base should have
     sources:dict,  # arguments of `load_lab_texts`
 )->tuple:          # `LabData`, base configuration
-    "Texts and base settings of a folder: those it began with."
+    "Texts and base settings of a folder, from its first call."
     path, kept = folder/'results.jsonl', folder/'texts.json'
     header = read_results(path)[0] if path.exists() else None
     config = lab_config(header, wanted, folder)

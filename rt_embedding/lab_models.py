@@ -85,7 +85,7 @@ LAB_RANGES = dict(budget=(lambda v: 0 < v < math.inf, 'be above 0 GFLOP'),
 def check_lab_config(
     config,  # a `LabConfig`
 ):
-    "Refuse a record that describes no run."
+    "Raise an error if a record does not describe a valid run."
     check_types(config)
     check_ranges(config, LAB_RANGES)
     check_init(config.init)
@@ -125,7 +125,7 @@ OPTIMIZERS['muon'] = muon
 
 # %% ../nbs/12_lab_models.ipynb #7008460a
 class LabModel(EmbeddingModel):
-    "The encoder of chapter 04 with three slots: an input layer, another pooling, a prediction head of its own."
+    "The encoder of chapter 04 with three optional parts: an input layer, a pooler, a prediction head."
     def __init__(self,
         config:LabConfig,                       # of the whole run
         tokenizer:SentencePieceTokenizer=None,  # for `encode`
@@ -151,7 +151,7 @@ class LabModel(EmbeddingModel):
 
 # %% ../nbs/12_lab_models.ipynb #a2311646
 class NoPositions(nn.Module):
-    "Stands in for RoPE and leaves queries and keys as they are."
+    "Replaces RoPE and leaves queries and keys unchanged."
     def __init__(self): super().__init__()
     def forward(self, q, k): return q, k
 
@@ -165,7 +165,7 @@ def without_positions(
 
 # %% ../nbs/12_lab_models.ipynb #bed5c5e0
 class InputRotaryEmbedding(nn.Module):
-    "RoPE on the token vectors, once, before the first block, as the original of this project had it."
+    "RoPE on the token vectors, once, before the first block, as the original of this project did."
     def __init__(self,
         max_positions:int,  # longest text in tokens
         dim:int,            # D
@@ -217,7 +217,7 @@ def mean_pooling(
 def bos_pooling(
     model,  # fresh, changed in place
 ):
-    "The vector of the first token, BOS, stands for the text."
+    "The vector of the first token, BOS, represents the text."
     model.pooler = lambda hidden, mask: hidden[:, 0]
 
 # %% ../nbs/12_lab_models.ipynb #09c22dd2
@@ -300,7 +300,7 @@ def replace_feedforward(
     model,         # fresh, changed in place
     make:Callable, # hidden_dim, feedforward_dim -> a layer
 ):
-    "Give every block another feed-forward, with first weights of the same size as the encoder's."
+    "Give every block another feed-forward, with initial weights of the same size as the encoder's."
     c = model.config
     for block in model.blocks:
         block.feedforward = make(c.hidden_dim, c.feedforward_dim)
@@ -345,7 +345,7 @@ def untied(
 def fixed_temperature(
     model,  # fresh, changed in place
 ):
-    "Keep the temperature at its first value."
+    "Keep the temperature at its initial value."
     model.log_temperature.requires_grad_(False)
 
 # %% ../nbs/12_lab_models.ipynb #b64d0e0e

@@ -111,7 +111,7 @@ def shuffled_words(
 
 # %% ../nbs/12b_lab_runs.ipynb #f967f412
 def _ridge(differences, strength):
-    "A direction in which as many of these differences as possible point."
+    "Ridge regression: a direction in which these differences point."
     gram = differences.T @ differences
     shrink = strength*np.trace(gram)/len(gram) + 1e-12
     return np.linalg.solve(gram + shrink*np.eye(len(gram)), differences.sum(0))
@@ -302,7 +302,7 @@ def train_on_batches(
     batches:list,      # from `take_batches`
     config:LabConfig,  # names the optimizer
     rate:float,        # peak of the learning rate
-)->float:              # mean loss of the last tenth, nats; not finite where the run failed
+)->float:              # mean loss of the last tenth, nats; not finite if the run failed
     "One pass over the batches, with warm-up and decay of the learning rate."
     training, losses = TrainingConfig(learning_rate=rate, warmup_ratio=.1), []
     optimizers = OPTIMIZERS[config.optimizer](model.train(), training)

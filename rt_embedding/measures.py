@@ -137,7 +137,7 @@ def top_k(
 
 # %% ../nbs/09_measures.ipynb #fe1ba4d3
 def _comparable(query_vectors, document_vectors):
-    "Both sides as arrays whose products can be trusted: one dimension, floating point, finite queries."
+    "Both sides as floating-point arrays of the same dimension, with finite queries."
     q, d = map(np.asarray, (query_vectors, document_vectors))
     q, d = (v if v.dtype in (np.float32, np.float64) else v.astype(np.float32) for v in (q, d))
     if q.ndim != 2 or d.ndim != 2 or q.shape[1] != d.shape[1]:
@@ -184,7 +184,7 @@ def bm25_index(
 ):            # a `bm25s.BM25`; it can be saved
     "Count the words of documents for BM25 (k1 1.5, b 0.75)."
     index = import_extra('bm25s', 'search').BM25()
-    index.index(rows if any(rows) else [['']]*len(rows), show_progress=False)  # bm25s refuses to index nothing
+    index.index(rows if any(rows) else [['']]*len(rows), show_progress=False)  # bm25s cannot index nothing
     return index
 
 def bm25_scores(
@@ -213,7 +213,7 @@ def bm25_ranking(
 # %% ../nbs/09_measures.ipynb #12fed279
 @dataclass(frozen=True)
 class Bootstrap:
-    "Resampling of test items, to say how far a score could move."
+    "Resampling of test items, to estimate the uncertainty of a score."
     n:int = 1000         # how often to draw
     seed:int = 0         # of the draws
     level:float = 0.95   # fraction of the draws inside the interval
@@ -222,7 +222,7 @@ class Bootstrap:
         values,                      # first axis: what was sampled (queries, sentence pairs)
         statistic:Callable=np.mean,  # array of such values -> number
     )->tuple[float, float]:          # low and high end
-        "Where could the number be, had we drawn other test items?"
+        "The interval of a score under other draws of test items."
         values, rng, found = np.asarray(values), np.random.default_rng(self.seed), []
         if len(values) < 2: raise InputError(f'an interval needs at least 2 test items, got {len(values)}')
         for _ in range(self.n):
@@ -249,7 +249,7 @@ def jackknife(
     groups:int=20,       # groups that the texts are divided into
     seed:int=0,          # of the division
 )->tuple:                # the measure of all, and half the width of its 95 % interval
-    "How far would this number move with other texts?"
+    "A measure and its uncertainty under other texts, by leaving out groups."
     g = min(groups, n)
     if g < 3: raise InputError(f'leaving out needs at least 3 texts, got {n}')
     group = np.random.default_rng(seed).permutation(np.arange(n) % g)

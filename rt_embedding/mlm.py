@@ -46,7 +46,7 @@ class TableGradient:
     value = None
 
 class _Lookup(Function):
-    "The token embeddings; their gradient is added to what the head has left."
+    "Look up token embeddings; their gradient is added to the one that the head has computed."
     @staticmethod
     def forward(ctx, table, token_ids, carrier):
         ctx.save_for_backward(token_ids)
@@ -143,7 +143,7 @@ class MLMObjective(Objective):
 
 # %% ../nbs/07_mlm_training.ipynb #966fd6e5
 def _cut(inputs, labels, mask, start, stop):
-    "Some rows of a masked batch, no wider than the longest of them needs."
+    "Some rows of a masked batch, cut to the length of the longest of them."
     if start == stop:  # no row is left for this process: nothing to guess, but all processes take part
         return inputs[:1], torch.full_like(labels[:1], IGNORE), None if mask is None else mask[:1]
     inputs, labels = inputs[start:stop], labels[start:stop]
@@ -215,7 +215,7 @@ def model_sizes(
     preset:str,  # 'tiny', 'small' or 'base'
     **given,     # fields of EncoderConfig; None leaves the preset's value
 )->dict:         # keyword arguments for EmbeddingModel
-    "The sizes of a preset, overruled by those that are given."
+    "The sizes of a preset, replaced by those that are given."
     if preset not in PRESETS: raise InputError(f'preset must be one of {", ".join(PRESETS)}, got {preset!r}')
     return {**PRESETS[preset], **{k: v for k, v in given.items() if v is not None}}
 

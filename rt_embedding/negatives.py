@@ -51,7 +51,7 @@ def _sampled_positives(pairs, pool, seed):
 
 # %% ../nbs/07b_hard_negatives.ipynb #fd019ce9
 def _right_answers(pairs):
-    "Fingerprint of an anchor -> fingerprints that are no negatives of it: its positives, and the anchor itself."
+    "Fingerprint of an anchor -> fingerprints that must not be its negatives: its positives, and the anchor itself."
     answers = defaultdict(set)
     for anchor, positive, *_ in pairs: answers[text_hash(anchor)] |= {text_hash(anchor), text_hash(positive)}
     return answers
@@ -113,7 +113,7 @@ def negated_pairs(
     seed:int=0,            # which pairs, and in which way
     words:tuple=(4, 30),   # fewest and most words of a text
 )->list:                   # (anchor, positive, opposite), or (opposite, opposite in other words, statement)
-    "Pairs that differ from their hard negative by hardly more than a negation."
+    "Make pairs with a hard negative that differs from them by little more than a negation."
     rng, made = np.random.default_rng([seed, 6]), []
     fits = lambda text: words[0] <= text.count(' ') + 1 <= words[1] and not _asks(text)
     for i in rng.permutation(len(pairs)):

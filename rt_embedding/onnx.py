@@ -30,7 +30,7 @@ class _Embed(nn.Module):
 
 @contextlib.contextmanager
 def _quietly():
-    "Silence the exporters, which talk about their own future and not about the model."
+    "Silence the exporters, whose warnings are not about the model."
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -29,7 +29,7 @@ def asset(
 def inline(
     *names:str,  # scripts, or styles, in order
 )->Markup:       # one text, which `render` does not escape
-    "Join scripts or styles to stand inside a page."
+    "Join scripts or styles to be embedded in a page."
     return Markup('\n'.join(map(asset, names)))
 
 _templates = Environment(loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined,
@@ -67,7 +67,7 @@ def search_page(
 
 # %% ../nbs/10b_search_page.ipynb #a7f9bbf4
 class _Handler(BaseHTTPRequestHandler):
-    "Answer `/`, `/search`, `/map` and `/text`; refuse everything else."
+    "Answer `/`, `/search`, `/map` and `/text`; reject everything else."
     server_version, sys_version, timeout = 'rt_search', '', 20
 
     def do_GET(self):

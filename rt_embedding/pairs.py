@@ -107,7 +107,7 @@ def split_pairs(
 def micro_batch_size(
     n_texts:int,       # texts of a batch, both sides and hard negatives
 )->int:                # texts encoded together
-    "Small enough to need little padding, large enough to keep the processor busy."
+    "Number of texts in a micro-batch: small enough for little padding, large enough to keep the processor busy."
     return max(64, n_texts//16)
 
 # %% ../nbs/07a_pairs.ipynb #ae440582
@@ -133,7 +133,7 @@ def draw_batches(
     epoch:int,               # 0-based
     one_source:bool=False,   # batches of one source each; else mixed
 )->list:                     # arrays of pair numbers, in the order of the epoch; the same number in every epoch
-    "Shuffle, mix, cut. Pairs that do not fill a batch wait for another epoch."
+    "Shuffle, mix and cut into batches. Pairs that do not fill a batch are left out of this epoch."
     rng = np.random.default_rng([seed, 3, epoch])
     drawn = [_repeat(rows, times, rng) for rows, times in parts]
     if not one_source: drawn = [rng.permutation(np.concatenate(drawn))]

@@ -243,7 +243,7 @@ def printable(
 
 # %% ../nbs/10a_passages.ipynb #64f33b0b
 def _check_text(path):
-    "Refuse what only looks like a text."
+    "Raise an error for a file that is not a text."
     if not path.is_file(): raise InputError(f'{path} is no regular file: give a file or a folder')
     if path.suffix in OPENERS: return
     with open(path, 'rb') as f:
@@ -272,7 +272,7 @@ def passages(
     path,                     # a file; unknown kinds are read as plain text, `.gz` and `.xz` are opened
     max_words:int=MAX_WORDS,  # in a passage
 )->list[dict]:                # entries for an index: text, file, line; name (headings above) and cell where there are
-    "Cut a file into passages that know where they stand."
+    "Cut a file into passages with file and line."
     path, found = Path(path), []
     kind = FILE_KINDS.get(path.suffix.lower(), 'text')
     for lines, title, code, *cell in _blocks(path, kind):

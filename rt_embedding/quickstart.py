@@ -126,7 +126,7 @@ def score_held_out(
     model,     # an `EmbeddingModel`
     held_out,  # pairs of texts
 )->dict:       # accuracy: fraction found first; mrr: MRR@10; n: queries
-    "How well does a model find the second text of a pair?"
+    "Score how well a model finds the second text of each held-out pair."
     encode = partial(model.encode, batch_size=128, on_truncate='ignore')
     return _shortened(evaluate_retrieval(encode, pairs_data(held_out)))
 
@@ -152,7 +152,7 @@ def _table(scores):
 def quickstart_verdict(
     scores:dict,  # name -> dict with mrr
 )->str:
-    "Say plainly who won."
+    "Sentences that compare the stages, and the model with BM25."
     base, bm25 = 'counting' if 'counting' in scores else 'random init', scores.get('BM25')
     ours, before = scores['contrastive']['mrr'], scores[base]['mrr']
     def change(name, after):
@@ -265,7 +265,7 @@ def _finish(run, material, corpus, counts, scores):
 
 # %% ../nbs/13_quickstart.ipynb #2a521286
 def _check(corpus, packages, minutes, preset, embedding_dim, batch_size, init, **steps):
-    "Refuse what no run can be made of."
+    "Raise an error for arguments with which no run is possible."
     if preset not in PRESETS: raise InputError(f'preset must be one of {", ".join(PRESETS)}, got {preset!r}')
     check_init(init)
     for name, n in steps.items():
@@ -279,7 +279,7 @@ def _check(corpus, packages, minutes, preset, embedding_dim, batch_size, init, *
                          'leave one of the two out')
 
 def _digest(corpus):
-    "Tells one text from another, wherever it lies; None for none."
+    "A checksum of the text, whatever its path; None without a text."
     if not corpus: return None
     sums = ''.join(sha256_file(f) for f in expand_paths(corpus, again=True))
     return hashlib.sha256(sums.encode()).hexdigest()[:16]

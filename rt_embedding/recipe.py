@@ -100,7 +100,7 @@ def pairs(self:FileMaterial, recipe, seed):
 
 # %% ../nbs/09e_recipe.ipynb #107aabf5
 def _checksums(paths):
-    "Files with their checksums: what a second call must find again."
+    "Files with their checksums, which a second call compares."
     return {str(p): sha256_file(p) for p in expand_paths(paths, again=True)}
 
 def _score(tasks, model, name):
@@ -109,7 +109,7 @@ def _score(tasks, model, name):
     return [r for data in tasks for r in task_results(encode, data, name)]
 
 def _note_pairs(run, material):
-    "Write down and say which pairs there are."
+    "Save and print which pairs there are."
     total, made = run.n_pairs, material.n_negations
     run.note(pairs=total - made, negations=made, removed_pairs=material.removed_pairs)
     removed = f"{run.plan['removed_sentences']:,} sentences, {material.removed_pairs:,} pairs"
@@ -118,7 +118,7 @@ def _note_pairs(run, material):
 
 # %% ../nbs/09e_recipe.ipynb #d914ed50
 def _write_report(run, rows):
-    "Files that say what came out."
+    "Write the results and the report."
     facts, clock = run.plan, run.clock
     result = dict(facts, seconds=clock.seconds, cpu_seconds=clock.cpu_seconds, results=rows)
     with atomic_file(run.folder/'results.json') as f: json.dump(result, f, indent=1)

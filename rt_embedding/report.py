@@ -26,7 +26,7 @@ from .commands import as_list
 def _number(v): return 'undefined' if v is None else f'{v:.3f}'.replace('-0.000', '0.000')
 
 def _summary(result):
-    "What and how many, and whether anything stands out."
+    "The models, the number of texts, and whether anything stands out."
     yield 'title', 'The embedding space of ' + ' and '.join(result['models'])
     n = result['n_texts']
     yield 'text', f'{n:,} texts. ' + ' '.join(f'{name}: {m:,} pairs.' for name, m in result['tasks'].items())
@@ -91,7 +91,7 @@ def _by_length(result):
 
 # %% ../nbs/10f_report.ipynb #74b12238
 def _token_vectors(result):
-    "Length and frequency of token vectors, of the models that can be opened."
+    "Length and frequency of token vectors, for each `EmbeddingModel`."
     own = {name: of['tokens'] for name, of in result['models'].items() if 'tokens' in of}
     if not own: return
     yield 'heading', 'Token vectors'
@@ -206,7 +206,7 @@ def write_report(
 
 # %% ../nbs/10f_report.ipynb #5d512f03
 def _check_output(folder):
-    "Refuse a folder that holds anything but a report."
+    "Raise an error if the folder holds anything but a report."
     if folder.exists() and not folder.is_dir(): raise InputError(f'{folder} is a file: give a folder as --output')
     if not folder.is_dir(): return
     names = {p.name for p in folder.iterdir() if not p.name.startswith('.')}

@@ -38,7 +38,7 @@ def training_plan(
     text_bytes_per_sentence:float=100.,   # of the raw text
     plan_bytes_per_sentence:float=64.,    # that a process needs for the order of the rows
 )->dict:                        # tokens, steps, hours, fraction of the time spent communicating, bytes
-    "What a training will cost."
+    "Estimate the time, memory and disk space of a training."
     if min(sentences, tokens_per_sentence, tokens_per_s, processes, batch_tokens, epochs, link_bytes_per_s) <= 0:
         raise InputError('a plan needs positive numbers')
     tokens, parameters = sentences*tokens_per_sentence*epochs, parameter_count(config)
@@ -66,7 +66,7 @@ def flops_per_token(
 
 # %% ../nbs/11e_scaling.ipynb #97f6ee57
 class FileEncoder:
-    "One of the workers: loads the model once, then embeds file after file."
+    "A worker that loads the model once, then embeds file after file."
     def __init__(self,
         model:str,            # a model folder that every machine sees
         batch_size:int=64,    # texts computed together
@@ -105,7 +105,7 @@ def embed_with_ray(
     batch_size:int=64,     # texts computed together
     truncate_dim:int|None=None,  # keep only the first dimensions; None keeps all
 )->dict:                   # files embedded now, files finished before, rows embedded now
-    "Embed many files on the machines of a Ray cluster (or on this one); call it again to go on."
+    "Embed many files on the machines of a Ray cluster (or on this one); call it again to resume."
     data = import_extra('ray.data', 'ray')
     folder, plan = find_model(model), plan_files(inputs)
     m = EmbeddingModel.from_pretrained(folder)
@@ -123,6 +123,6 @@ def embedding_plan(
     workers:int=1,           # that share the files
     embedding_dim:int=256,   # dimensions that are kept
 )->dict:                     # hours, bytes on disk
-    "What embedding a corpus will cost."
+    "Estimate the time and disk space of embedding a corpus."
     if min(sentences, texts_per_s, workers, embedding_dim) <= 0: raise InputError('a plan needs positive numbers')
     return dict(hours=sentences/(texts_per_s*workers)/3600, bytes=4*sentences*embedding_dim)

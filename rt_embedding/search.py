@@ -26,7 +26,7 @@ FINGERPRINT_TEXT = 'The quick brown fox reads 12 short texts, and compares their
 def encoder_of(
     model,    # an object with a method `encode`, or a function
 ):            # callable: list of n texts -> `(n,E)`
-    "What turns texts into vectors."
+    "The function of a model that turns texts into vectors."
     return model.encode if hasattr(model, 'encode') else model
 
 def model_fingerprint(
@@ -129,7 +129,7 @@ def _lexical(self:SemanticIndex, queries, k):
 LEXICAL_WEIGHT = 0.5  # of BM25 in a hybrid search
 
 def _stretched(scores):
-    "Best 1, last 0."
+    "Rescale scores: the best becomes 1, the last 0."
     scores = np.asarray(scores, np.float64)
     low, high = scores[-1], scores[0]
     return (scores - low)/(high - low) if high > low else np.ones(len(scores))
@@ -165,7 +165,7 @@ def _ranked(self:SemanticIndex, vectors, queries, k, hybrid, lexical_weight):
 
 # %% ../nbs/11_semantic_search.ipynb #596fefad
 def _first_of_equals(hits, k):
-    "Keep only the best hit of each distinct text (a licence may stand in a hundred files)."
+    "Keep only the best hit of each distinct text (the same licence may be in a hundred files)."
     first = {}
     for h in hits: first.setdefault((h.entry.get('name'), h.entry['text']), h)
     return [replace(h, rank=r) for r, h in enumerate([*first.values()][:k], 1)]
@@ -180,7 +180,7 @@ def search_vectors(self:SemanticIndex,
     lexical_weight:float=LEXICAL_WEIGHT,  # of BM25 in that, 0 to 1
     distinct:bool=False, # of equal texts show only the first
 )->list:                 # for each question a list of `Hit`, best first
-    "The texts closest to questions that are encoded already."
+    "The texts closest to questions whose vectors are given."
     wanted = 3*k + 10 if distinct else k
     while True:
         hits = self._ranked(vectors, queries, wanted, hybrid, lexical_weight)
@@ -193,7 +193,7 @@ def search_vectors(self:SemanticIndex,
 def check_question(
     query,  # of a user
 ):
-    "Refuse an empty question."
+    "Raise an error for an empty question."
     if not isinstance(query, str) or not query.strip():
         raise InputError('the question is empty: say in a few words what you look for')
 
@@ -269,7 +269,7 @@ def save(self:SemanticIndex,
     sources=None,       # what it was made from, as `update_index` stores it
     words:bool=False,   # store the word index of BM25, too
 )->Path:                # the folder
-    "Write vectors.npy, entries.jsonl and header.json, whole or not at all."
+    "Write vectors.npy, entries.jsonl and header.json, completely or not at all."
     folder = Path(folder)
     ours = is_index(folder) or folder.is_dir() and not any(folder.iterdir())
     with atomic_folder(folder, overwrite=ours, keep=lambda name: name not in INDEX_FILES) as tmp:
@@ -304,7 +304,7 @@ def read_index_header(
 
 # %% ../nbs/11_semantic_search.ipynb #d8894230
 class LazyLines:
-    "Lines of JSON, each parsed when it is asked for."
+    "Lines of JSON, each parsed when it is needed."
     def __init__(self,
         lines:list,  # of bytes
     ):
@@ -350,7 +350,7 @@ def load(cls:SemanticIndex,
     folder,        # from `save`
     model=None,    # the model that made it, needed to search; another one is an error
 )->SemanticIndex:  # vectors mapped, not read
-    "Open an index; check that it is whole, and that the model is its own."
+    "Open an index; check that it is complete, and that it was made with this model."
     folder = Path(folder)
     def identity(): return os.stat(folder).st_ino if folder.exists() else None
     for _ in range(5):

@@ -40,7 +40,7 @@ def clip(
 
 # %% ../nbs/11b_search_command.ipynb #a5b9ca63
 def _snippet_start(text, query, width):
-    "Where the snippet begins: at the text's own start if the words of the question stand near it."
+    "Where the snippet begins: at the start of the text if the words of the question are near it."
     sought = {w for w in words(query) if len(w) > 2}
     at = next((m.start() for m in re.finditer(r'\w+', text) if m[0].lower() in sought), 0)
     while at and columns(text[at:]) < width//2: at -= 1                     # near the end: show more of what is before
@@ -53,7 +53,7 @@ def snippet(
     query:str,   # words to look for
     width:int,   # maximum number of columns
 )->str:          # cut at words; safe to print
-    "The part of a text where words of the question stand, or its beginning."
+    "The part of a text where words of the question occur, or its beginning."
     text = printable(text)
     if columns(text) <= width: return text
     start = _snippet_start(text, query, width)
@@ -67,7 +67,7 @@ def snippet(
 def place_of(
     entry:dict,  # of an index
 )->str:          # `notes/a.md:17`, with the cell of a notebook before the line; '' if nothing is known
-    "Where a text stands; files below the current folder are named from there."
+    "File and line of a text; paths below the current folder are relative to it."
     file = entry.get('file') or ''
     if file and os.path.isabs(file):
         short = os.path.relpath(file)
@@ -91,7 +91,7 @@ def _hit_lines(hit, width, query):
 def format_hits(
     hits:list,       # list of `Hit`
     width:int=80,    # columns of the terminal
-    query:str='',    # the snippet shows the place where its words stand
+    query:str='',    # the snippet shows where its words occur
 )->str:              # a few lines for each hit
     "Score, name and place on one line, a snippet below it, cut to the width."
     return '\n'.join(line for h in hits for line in _hit_lines(h, max(width, 30), query))
@@ -199,7 +199,7 @@ def index_passages(
 
 # %% ../nbs/11b_search_command.ipynb #77e170e6
 def _model(path, what):
-    "A loaded model; the message says which one was sought."
+    "Load a model; the error says which one was needed."
     if not Path(path).is_dir():
         raise InputError(f'{what} holds no model: run rt_quickstart first, or give --model a_model')
     return EmbeddingModel.from_pretrained(path)
@@ -225,7 +225,7 @@ def kept_index(
     run,           # a run folder, whose model is used if the index has none
     update:bool,   # bring the index up to date
 )->SemanticIndex:
-    "Open the index given with --index; make or update it where that is asked for."
+    "Open the index given with --index; make or update it if requested."
     folder, remembered = Path(index), ''
     if (folder/'sources.json').is_file(): remembered = read_sources(folder)['model']
     elif not inputs:

@@ -12,14 +12,14 @@ from fastcore.basics import patch
 # %% ../nbs/17_site.ipynb #site-links
 _PRIVATE = re.compile(r'\[(`_\w+`)\]\([^)]*\)')
 _INNER = re.compile(  # a link to a name within the text of another link
-    r'(?<=\[)((?:[^\[\]]|\[[^\[\]]*\]\([^)\s]*\))*)'  # what stands before it in the outer link
+    r'(?<=\[)((?:[^\[\]]|\[[^\[\]]*\]\([^)\s]*\))*)'  # the text before it in the outer link
     r'\[(`[^`\n]+`)\]\([^)\s]*\)'                     # the inner link
-    r'([^\[\]]*\]\()')                                # what stands behind it
+    r'([^\[\]]*\]\()')                                # the text after it
 
 def good_links(
     text:str,  # Markdown with the links that nbdev has added to names of code
 )->str:        # without those to private names, which are on no page, and those inside of other links
-    "Keep the links that lead somewhere."
+    "Remove links to private names and links inside links."
     text, before = _PRIVATE.sub(r'\1', text), None
     while text != before: before, text = text, _INNER.sub(r'\1\2\3', text)
     return text
@@ -80,7 +80,7 @@ class ShowDocs:
 # %% ../nbs/17_site.ipynb #82aa8d1c
 @patch
 def _fill(self:ShowDocs, cell):
-    "Write the references that a `show_doc` cell asks for."
+    "Write the references that a `show_doc` cell requests."
     from nbdev.doclinks import NbdevLookup
     text = '\n\n'.join(self._reference(e.value) for e in ast.parse(cell.source).body)
     shown = {'text/markdown': good_links(NbdevLookup().linkify(text)).splitlines(True)}

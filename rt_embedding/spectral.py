@@ -28,7 +28,7 @@ def sif_weights(
 def bag_of_vectors(
     ids_rows,                  # n rows of token ids
     vectors:np.ndarray,        # `(V,D)` token vectors
-    weights:np.ndarray=None,   # `(V,)` weight of each token; None = all alike
+    weights:np.ndarray=None,   # `(V,)` weight of each token; None: all equal
     remove_common:bool=False,  # take out the direction that these n rows share most; needs a few dozen rows
 )->np.ndarray:                 # `(n,D)` float32 unit vectors; zeros for an empty row
     "Embed sentences by counting alone: the weighted mean of their token vectors."

@@ -49,7 +49,7 @@ class RTModule(InputModule):
         self._max_seq_length = value
 
     def get_embedding_dimension(self)->int:  # E
-        "The width of an embedding."
+        "The dimension of an embedding."
         return self.model.config.embedding_dim
 
     def preprocess(self,
@@ -106,7 +106,7 @@ def to_sentence_transformers(
     model:EmbeddingModel,  # with its tokenizer; shared, not copied
     **options,             # of `SentenceTransformer`: prompts, truncate_dim, ...
 ):                         # a `SentenceTransformer` on the device of the model
-    "See a model through the interface of sentence-transformers."
+    "Give a model the interface of sentence-transformers."
     _ = model.tokenizer  # without one: an error that says so
     options = dict(device=str(model.device), similarity_fn_name='cosine') | options
     return SentenceTransformer(modules=[RTModule(model)], **options)
@@ -154,7 +154,7 @@ def _eurobert(model):
 SPECIAL_NAMES = ('[P AD]', '[U NK]', '[B OS]', '[E OS]', '[M ASK]')  # no normalised text contains a space
 
 def _fast_tokenizer(tokenizer, context_window):
-    "The tokenizer as `transformers` keeps it."
+    "The tokenizer in the format of `transformers`."
     import_extra('google.protobuf', 'st')
     t, convert = import_extra('transformers', 'st'), import_extra('transformers.convert_slow_tokenizer', 'st')
     from sentencepiece.sentencepiece_model_pb2 import ModelProto
@@ -166,7 +166,7 @@ def _fast_tokenizer(tokenizer, context_window):
     unigram = proto.trainer_spec.model_type == proto.trainer_spec.UNIGRAM
     pieces = [(n, p.score) for n, p in zip(names, proto.pieces)] if unigram else {n: i for i, n in enumerate(names)}
     fast = convert.SpmConverter.build_tokenizer_from_spm_proto(proto, pieces)
-    if proto.normalizer_spec.name.endswith('_cf'):  # it would fold a capital and lose the accent that stands apart
+    if proto.normalizer_spec.name.endswith('_cf'):  # it would fold a capital and lose its separate accent
         fast.normalizer = Sequence([NFC(), fast.normalizer])
     bos, eos = names[2], names[3]
     fast.post_processor = TemplateProcessing(single=[bos, '$A', eos], special_tokens=[(bos, 2), (eos, 3)])
@@ -215,7 +215,7 @@ def export_stock(
     model:EmbeddingModel,  # with its tokenizer; not changed
     folder,                # where the copy goes; an older one there is replaced
 )->Path:                   # the folder; `SentenceTransformer(folder)` opens it without a flag and without this package
-    "Rewrite a model as stock parts of transformers and sentence-transformers; the vectors stay."
+    "Rewrite a model with standard parts of transformers and sentence-transformers; the vectors stay the same."
     folder = Path(folder)
     if folder.exists() and not (folder/'sentence_bert_config.json').is_file() and any(folder.iterdir()):
         raise InputError(f'{folder} holds something else than such an export: choose another folder')

@@ -140,7 +140,7 @@ def recipe_settings(recipe):
 
 # %% ../nbs/09d_stages.ipynb #b0ee8e99
 class Run:
-    "A folder in which a recipe is followed: what is there is used, what is missing is made."
+    "A folder in which a recipe is run: existing results are used, missing ones are made."
     def __init__(self,
         recipe:Recipe,       # what to do
         folder,              # of the run
@@ -161,7 +161,7 @@ class Run:
         return plan
 
     def note(self, **facts):
-        "Write down what was decided or found."
+        "Save facts that the run has decided or measured in plan.json."
         self.plan.update(facts)
         with atomic_file(self.folder/'plan.json') as f: json.dump(self.plan, f, indent=1)
 
@@ -174,7 +174,7 @@ def open_run(
     seed:int=42,         # of every random choice
     device:str='auto',   # where to compute
 ):                       # a `Run`, locked
-    "Begin a run or go on with it; another run in its folder is refused."
+    "Begin or resume a run; another run in its folder is an error."
     folder, settings = Path(folder), recipe_settings(recipe) | settings | dict(seed=seed)
     name = blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8).hexdigest()
     with locked_folder(folder, f'{folder} is in use by another run: wait for it or choose another --output_dir'):
@@ -187,14 +187,14 @@ def open_run(
             raise
 
 def _undo(folder):
-    "Remove what a run made that was refused before its first training."
+    "Remove what a run made if it failed before its first training."
     for path in (*map(folder.__truediv__, ('recipe.json', 'plan.json', 'tokenizer.model')),):
         path.unlink(missing_ok=True)
     for path in (folder/'shards', folder/'material', *folder.glob('counting*')): shutil.rmtree(path, ignore_errors=True)
 
 # %% ../nbs/09d_stages.ipynb #0cd0eca8
 def _learn(counts, recipe):
-    "A vocabulary of the size that was asked for, or the largest that the text supports."
+    "A vocabulary of the requested size, or the largest that the text supports."
     def learn(size): return learn_vocabulary(counts, size, lower_case=recipe.lower_case)
     try: return learn(recipe.vocab_size)
     except VocabularyTooLarge as e:
@@ -235,7 +235,7 @@ def make_models(self:Run):
 # %% ../nbs/09d_stages.ipynb #8ff0c608
 @patch
 def count(self:Run):
-    "Start every model from counts of neighbours."
+    "Initialise every model from co-occurrence counts."
     memory_gb = max(4., 4.5e-9*len(self.tokenizer)**2)
     def counted(model, folder):
         if not folder.exists():
@@ -289,7 +289,7 @@ def steps_of(self:Run, stage:Stage, model, objective, config):
 # %% ../nbs/09d_stages.ipynb #9e8587c1
 @patch
 def _speaker(self:Run, stage, n):
-    "A callback that says now and then how a training goes."
+    "A callback that reports the progress of a training now and then."
     spoken, pause = [time.monotonic()], max(5, 3*self.recipe.minutes)  # seconds
     def speak(event, record):
         if event != 'train' or time.monotonic() - spoken[0] < pause: return
@@ -344,7 +344,7 @@ def _add_layers(self:Run, stage):
 def follow(self:Run,
     material:Material,  # sentences and pairs
 ):                      # yields (name, model)
-    "Go all steps; yields the untrained model, the one that only counted, and what every stage ends with."
+    "Do all steps; yields the untrained model, the model after counting, and the model after every stage."
     self.make_tokenizer(material)
     self.make_shards(material)
     self.make_models()

@@ -80,7 +80,7 @@ def read_sts(
 # %% ../nbs/09a_test_sets.ipynb #c75eac89
 @dataclass(frozen=True)
 class RetrievalData:
-    "Queries, documents, and the gain of each document that answers."
+    "Queries, documents, and the gain of each relevant document."
     name:str                  # shown in tables
     queries:list              # q texts
     documents:list            # n texts
@@ -102,7 +102,7 @@ class RetrievalData:
 # %% ../nbs/09a_test_sets.ipynb #62ce65ac
 @patch
 def answered(self:RetrievalData)->RetrievalData:  # the same data, or itself if every query has an answer
-    "Leave out the queries that nothing answers."
+    "Leave out the queries without a relevant document."
     kept = [i for i, gains in enumerate(self.gains) if any(g > 0 for g in gains.values())]
     if len(kept) == len(self.queries): return self
     return replace(self, queries=[self.queries[i] for i in kept], gains=[self.gains[i] for i in kept])
@@ -224,7 +224,7 @@ def titled_passages(
     text:str,              # Markdown (# Title) or underlined headings (Title over ===== or *****)
     max_chars:int=600,     # the body is cut after this number of characters
     min_words:int=8,       # sections with less text are left out
-)->list[tuple[str, str]]:  # title and what stands below it
+)->list[tuple[str, str]]:  # title and the text below it
     "Cut a document into its sections."
     heading = r'^#{1,6}[ \t]+(.+)$|^(\S[^\n]*)\n([=*~^"\'+-])\3{2,}[ \t]*$'
     found = list(re.finditer(heading, text, re.M))
@@ -271,7 +271,7 @@ def collect_tasks(
     max_pairs:int=1000,  # maximum number of pairs taken from each of `pairs` and `corpus`
     seed:int=0,          # of the samples
 )->list:                 # STSData, RetrievalData, LabelledData
-    "The test sets that were asked for."
+    "Read or make all requested test sets."
     tasks = [read_sts(p) for p in as_list(sts)] + [read_retrieval(p) for p in as_list(retrieval)]
     for p in as_list(pairs):
         found = read_pairs(p)

@@ -72,7 +72,7 @@ EXPERIMENTS = {}  # name -> `Experiment`
 def experiment(
     name:str, question:str, arms:dict, measures, **common,  # as in `Experiment`
 ):
-    "Declare an experiment, so that `rt_lab` knows it."
+    "Register an experiment for `rt_lab`."
     if len(arms) < 2: raise InputError(f'experiment {name}: one arm alone compares nothing')
     known = {f.name for f in fields(LabConfig)}
     for changes in (common, *arms.values()):
