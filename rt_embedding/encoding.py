@@ -12,14 +12,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from fastcore.basics import patch
-from loguru import logger
 from torch import Tensor
 from tqdm import tqdm
 from .attention import padding_mask
 from .commands import InputError
 from .encoder import EmbeddingModel
 from .linear import autocast
-from .tokenizer import token_chunks
+from .tokenizer import Truncation, token_chunks
 from .vectors import cut_vectors
 from .vocabulary import BOS_ID, EOS_ID, PAD_ID
 
@@ -34,39 +33,6 @@ def pad_rows(
     for i, (r, n) in enumerate(zip(rows, lengths.tolist(), strict=True)):
         out[i, :n] = torch.tensor([BOS_ID, *r[:n - 2], EOS_ID])
     return out, None if bool((lengths == lengths[0]).all()) else padding_mask(lengths, out.shape[1])
-
-# %% ../nbs/04a_encoding.ipynb #b50506f5
-class _Truncation:
-    "Counts the texts and tokens that the context cuts off, and reports them once."
-    def __init__(self, context_window, action):
-        if not callable(action) and action not in ('warn', 'error', 'ignore'):
-            raise InputError(f"on_truncate must be 'warn', 'error' or 'ignore', got {action!r}")
-        self.room, self.action = context_window - 2, action
-        self.texts, self.tokens = 0, 0  # seen
-        self.cut, self.lost = 0, 0      # texts that were cut, tokens that were not read
-
-# %% ../nbs/04a_encoding.ipynb #b4a00021
-@patch
-def count(self:_Truncation, rows):
-    "Add rows of ids to the counts."
-    lengths = [len(r) for r in rows]
-    over = [n - self.room for n in lengths if n > self.room]
-    self.texts += len(lengths)
-    self.tokens += sum(lengths)
-    self.cut += len(over)
-    self.lost += sum(over)
-    if over and self.action == 'error':
-        raise InputError(f'{len(over)} of {len(lengths)} texts are longer than '
-                         f'the context of {self.room + 2} tokens')
-
-# %% ../nbs/04a_encoding.ipynb #b4a00023
-@patch
-def report(self:_Truncation):
-    "Warn or raise an error if texts were cut."
-    if not self.cut or self.action == 'ignore': return
-    say = self.action if callable(self.action) else logger.warning
-    say(f'{self.cut} of {self.texts} texts were cut at {self.room + 2} tokens; '
-        f'{self.lost/self.tokens:.1%} of all tokens were not read')
 
 # %% ../nbs/04a_encoding.ipynb #b4a00007
 _evaluations, _evaluation_lock = WeakKeyDictionary(), threading.Lock()  # model -> [threads inside, modules to restore]
@@ -118,7 +84,7 @@ def encode_stream(self:EmbeddingModel,
     "Text in, unit vectors out, one block at a time; memory does not grow with the stream."
     c, encode = self.config, self.tokenizer.encode_ordinary
     dim = c.embedding_dim if truncate_dim is None else truncate_dim
-    cut = _Truncation(c.context_window, on_truncate)
+    cut = Truncation(c.context_window, on_truncate)
     if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
     if not 1 <= dim <= c.embedding_dim:
         raise InputError(f'truncate_dim must lie in 1..{c.embedding_dim}, got {truncate_dim}')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SPECIAL_IDS', 'MAX_MODEL_BYTES', 'rt_train_tokenizer', 'SentencePieceTokenizer', 'token_chunks', 'train_tokenizer',
-           'tokenizer_report', 'plot_truncation']
+           'tokenizer_report', 'plot_truncation', 'Truncation']
 
 # %% ../nbs/01_tokenizer.ipynb #75c2d545
 import hashlib, os, time
@@ -370,3 +370,36 @@ def plot_truncation(
     ax.set(xlabel='context_window (tokens, specials counted)', ylabel='fraction', ylim=(0, 1))
     ax.legend()
     return ax
+
+# %% ../nbs/01_tokenizer.ipynb #b50506f5
+class Truncation:
+    "Counts the texts and tokens that the context cuts off, and reports them once."
+    def __init__(self, context_window, action):
+        if not callable(action) and action not in ('warn', 'error', 'ignore'):
+            raise InputError(f"on_truncate must be 'warn', 'error' or 'ignore', got {action!r}")
+        self.room, self.action = context_window - 2, action
+        self.texts, self.tokens = 0, 0  # seen
+        self.cut, self.lost = 0, 0      # texts that were cut, tokens that were not read
+
+# %% ../nbs/01_tokenizer.ipynb #b4a00021
+@patch
+def count(self:Truncation, rows):
+    "Add rows of ids to the counts."
+    lengths = [len(r) for r in rows]
+    over = [n - self.room for n in lengths if n > self.room]
+    self.texts += len(lengths)
+    self.tokens += sum(lengths)
+    self.cut += len(over)
+    self.lost += sum(over)
+    if over and self.action == 'error':
+        raise InputError(f'{len(over)} of {len(lengths)} texts are longer than '
+                         f'the context of {self.room + 2} tokens')
+
+# %% ../nbs/01_tokenizer.ipynb #b4a00023
+@patch
+def report(self:Truncation):
+    "Warn or raise an error if texts were cut."
+    if not self.cut or self.action == 'ignore': return
+    say = self.action if callable(self.action) else logger.warning
+    say(f'{self.cut} of {self.texts} texts were cut at {self.room + 2} tokens; '
+        f'{self.lost/self.tokens:.1%} of all tokens were not read')
