@@ -274,7 +274,8 @@ def _csv_cells(path, lines, delimiter):
     last = [0]
     def feed():
         for last[0], line in lines: yield line + '\n'
-    start, reader = 1, csv.reader(feed(), delimiter=delimiter, strict=True)
+    start, reader = 1, csv.reader(feed(), delimiter=delimiter, strict=True,
+                                  skipinitialspace=True)
     try:
         for cells in reader:
             if cells: yield f'{path}, line {start}', cells
@@ -319,11 +320,14 @@ def _first_bytes(path):
         with OPENERS.get(Path(path).suffix, open)(path, 'rb') as f: return f.read(4)
     except UNREADABLE: return b''
 
+def _is_name(cell): return any(map(_roles((cell,)).__getitem__, range(4)))
+
 def _kind(start, suffix):
     "The kind of a file that starts with this line; its suffix counts where the line does not tell."
     if _ARRAY.match(start): return 'array'
     if _JSON.match(start): return 'json'
-    plain = suffix == '.csv' or re.fullmatch(r'[\w,;|"\-:#.]*', start)     # a sentence has spaces, such a header none
+    cells = [c.strip().lower() for c in re.split('[,;|]', start)]
+    plain = suffix == '.csv' or re.fullmatch(r'[\w,;|"\-:#.]*', start) or all(map(_is_name, cells))  # no sentence
     if plain and _delimiter(start) or suffix == '.csv' and ',' in start: return 'csv'
     return _KINDS.get(suffix, 'tabs' if '\t' in start else 'text')
 

@@ -42,6 +42,7 @@ FILES = {
     'header.csv': (as_csv(PAIRS, ('anchor', 'positive')), PAIRS),
     'quoted.csv': (as_csv(QUOTED, ('anchor', 'positive')), QUOTED),
     'quoted.txt': (as_csv(QUOTED, ('query', 'answer')), QUOTED),                    # the header counts, not the name
+    'spaces.txt': (as_csv(QUOTED, ('anchor', 'positive')).replace('anchor,positive', 'anchor, positive'), QUOTED),
     'semicolon.csv': (as_csv(NEGATIVE, ('sent0', 'sent1', 'hard_neg'), ';'), NEGATIVE),
     'pandas.csv': (as_csv([(i, *p) for i, p in enumerate(PAIRS)], ('', 'anchor', 'positive')), PAIRS),
     'pandas.tsv': ('\n'.join(f'{i}\t{a}\t{b}' for i, (a, b) in enumerate(PAIRS)), PAIRS),
