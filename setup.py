@@ -12,7 +12,8 @@ cfg = parser['DEFAULT']
 # every key `<name>_requirements` becomes the extra `<name>`; `all` is what a user (not a developer) may want
 suffix = '_requirements'
 extras = {k[:-len(suffix)]: shlex.split(cfg[k]) for k in cfg if k.endswith(suffix)}
-extras['all'] = sorted({r for name, reqs in extras.items() if name not in ('dev', 'bench', 'mteb', 'colab') for r in reqs})
+extras['all'] = sorted({r for name, reqs in extras.items() if name not in ('dev', 'bench', 'mteb', 'colab')
+                        for r in reqs})
 readme = here/'README.md'
 
 setuptools.setup(

@@ -166,7 +166,8 @@ _NLI = {'entailment', 'neutral', 'contradiction', 'not_entailment'}  # labels of
 
 def _scored(path):
     "The error for a file of scores."
-    return InputError(f'{path} holds scores, not pairs: measure a model with it (rt_evaluate MODEL --sts {path}), '
+    return InputError(
+        f'{path} holds scores, not pairs: measure a model with it (rt_evaluate --model MODEL --sts {path}), '
                       'or keep the rows with a high score and leave the score out')
 
 def _without_index(rows):

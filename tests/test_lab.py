@@ -6,7 +6,8 @@ import pytest
 
 from helpers import refused, run, start, wait_until, write_toy_files
 
-SIZES = ['hidden_dim=32', 'embedding_dim=16', 'n_layers=1', 'n_heads=2', 'vocab_size=160', 'context_window=24', 'mlm_tokens=256', 'batch_size=16']
+SIZES = ['hidden_dim=32', 'embedding_dim=16', 'n_layers=1', 'n_heads=2', 'vocab_size=160', 'context_window=24',
+         'mlm_tokens=256', 'batch_size=16']
 
 
 @pytest.fixture()
@@ -15,11 +16,13 @@ def files(tmp_path): return write_toy_files(tmp_path, n_pairs=600, n_more=0)
 
 def lab(output, *extra, data=True):
     "Flags of rt_lab; with `data=False` the folder knows its texts and sizes."
-    given = ['--corpus', 'text.txt', '--pairs', 'pairs.tsv', '--sts', 'judged.tsv', '--budget', '0.5', '--base', *SIZES] if data else []
+    given = ['--corpus', 'text.txt', '--pairs', 'pairs.tsv', '--sts', 'judged.tsv', '--budget', '0.5', '--base',
+             *SIZES] if data else []
     return ['--output_dir', output, *given, *extra]
 
 
-def records(path): return [{k: v for k, v in json.loads(line).items() if k != 'cpu_s'} for line in path.read_text().splitlines()]
+def records(path):
+    return [{k: v for k, v in json.loads(line).items() if k != 'cpu_s'} for line in path.read_text().splitlines()]
 
 
 def test_a_killed_lab_goes_on_and_ends_alike(files):
@@ -47,8 +50,10 @@ def test_a_killed_lab_goes_on_and_ends_alike(files):
 
 
 @pytest.mark.parametrize('extra, words', [
-    (['--experiment', 'none_such'], ['none_such', 'position']), (['--seeds', '0'], ['seeds']), (['--base', 'hidden_dim=x'], ['hidden_dim', 'int']),
-    (['--base', 'pooling=median'], ['pooling', 'max']), (['--corpus', 'none.txt'], ['none.txt']), (['--run', 'colour=red'], ['colour']),
+    (['--experiment', 'none_such'], ['none_such', 'position']), (['--seeds', '0'], ['seeds']),
+    (['--base', 'hidden_dim=x'], ['hidden_dim', 'int']),
+    (['--base', 'pooling=median'], ['pooling', 'max']), (['--corpus', 'none.txt'], ['none.txt']),
+    (['--run', 'colour=red'], ['colour']),
     (['--ideas', 'none.py'], ['none.py']), (['--budget', '0.0001', '--base', *SIZES, 'init=random'], ['budget'])])
 def test_bad_input_is_one_line(files, extra, words):
     result = run('rt_lab', *lab('run', *extra), cwd=files)

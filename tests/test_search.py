@@ -22,8 +22,10 @@ from helpers import ENV, paraphrases, refused, run, start
 def model(tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp('search')
     (folder/'pairs.tsv').write_text(''.join(f'{a}\t{b}\n' for a, b in paraphrases(200)), encoding='utf-8')
-    code, _, err = run('rt_train_contrastive', '--pairs', folder/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir', folder/'run', '--batch_size', 16,
-                       '--max_steps', 4, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device', 'cpu')
+    code, _, err = run('rt_train_contrastive', '--pairs', folder/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir',
+                       folder/'run', '--batch_size', 16,
+                       '--max_steps', 4, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device',
+                       'cpu')
     assert code == 0, err
     return folder/'run'
 
@@ -33,10 +35,16 @@ def notes(tmp_path):
     "A folder of every kind of file, a line of script among the texts."
     folder = tmp_path/'notes'
     (folder/'deep').mkdir(parents=True)
-    (folder/'garden.md').write_text('# Garden\n\nRoses like sun and water.\n\n## Winter\n\nCover the roses before the first frost.\n', encoding='utf-8')
+    (folder/'garden.md').write_text(
+        '# Garden\n\nRoses like sun and water.\n\n## Winter\n\nCover the roses before the first frost.\n',
+        encoding='utf-8')
     (folder/'list.txt').write_text('buy milk and bread\nrepair the old bicycle\n', encoding='utf-8')
-    (folder/'deep'/'web.html').write_text('<title>Tea</title>\n<p>Heat the water first.</p>\n<p>Then &lt;img src=x onerror="document.title=1"&gt; is only text.</p>', encoding='utf-8')
-    (folder/'deep'/'book.ipynb').write_text(json.dumps(dict(cells=[dict(cell_type='markdown', source='# Trip\n\nWe sailed to the island.'), dict(cell_type='code', source='distance = 12')])), encoding='utf-8')
+    (folder/'deep'/'web.html').write_text(
+        '<title>Tea</title>\n<p>Heat the water first.</p>\n<p>Then &lt;img src=x onerror="document.title=1"&gt; is '
+        'only text.</p>', encoding='utf-8')
+    (folder/'deep'/'book.ipynb').write_text(json.dumps(dict(cells=[dict(cell_type='markdown',
+        source='# Trip\n\nWe sailed to the island.'), dict(cell_type='code', source='distance = 12')])),
+        encoding='utf-8')
     return folder
 
 
@@ -58,14 +66,19 @@ def hits(*args):
 
 def test_every_kind_of_file_with_file_line_and_snippet(model, notes, tmp_path, monkeypatch):
     index = tmp_path/'my.index'
-    code, out, err = run('rt_search', 'Cover the roses before the first frost.', '--input', notes, '--index', index, '--model', model, '--k', 2)
+    code, out, err = run('rt_search', 'Cover the roses before the first frost.', '--input', notes, '--index', index,
+                         '--model', model, '--k', 2)
     assert code == 0 and '8 passages of 4 files' in err and '4 new' in err and '8 encoded' in err, err
     assert 'Garden > Winter' in out and 'garden.md:7' in out and 'Cover the roses' in out, out
-    for text, file, line, cell in (('Roses like sun and water.', 'garden.md', 3, None), ('repair the old bicycle', 'list.txt', 2, None),
-                                   ('Heat the water first.', 'deep/web.html', 2, None), ('We sailed to the island.', 'deep/book.ipynb', 3, 1), ('distance = 12', 'deep/book.ipynb', 1, 2)):
+    for text, file, line, cell in (('Roses like sun and water.', 'garden.md', 3, None),
+                                   ('repair the old bicycle', 'list.txt', 2, None),
+                                   ('Heat the water first.', 'deep/web.html', 2, None),
+                                   ('We sailed to the island.', 'deep/book.ipynb', 3, 1),
+                                   ('distance = 12', 'deep/book.ipynb', 1, 2)):
         best = hits(text, '--index', index)[0]
         assert best['score'] > 0.999 and best['entry']['text'] == text
-        assert best['entry']['file'] == (notes/file).as_posix() and best['entry']['line'] == line and best['entry'].get('cell') == cell
+        assert best['entry']['file'] == (notes/file).as_posix() and best['entry']['line'] == line and best['entry'].get(
+            'cell') == cell
     assert hits('bicycle', '--index', index, '--hybrid')[0]['entry']['text'] == 'repair the old bicycle'
     monkeypatch.chdir(tmp_path)
     code, out, err = here('x', '--index', index)
@@ -80,13 +93,17 @@ def test_only_what_changed_is_read_and_encoded(model, notes, tmp_path):
     code, out, err = here(*flags)
     assert code == 0 and '4 unchanged; 0 encoded' in err and not out, err
     assert before == {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
-    (notes/'garden.md').write_text('# Garden\n\nRoses like sun and water.\n\n## Winter\n\nCarry the lemon tree into the house.\n', encoding='utf-8')
+    (notes/'garden.md').write_text(
+        '# Garden\n\nRoses like sun and water.\n\n## Winter\n\nCarry the lemon tree into the house.\n',
+        encoding='utf-8')
     (notes/'list.txt').unlink()
-    (notes/'new.md').write_text('Heat the water first.', encoding='utf-8')                        # known words in a new place
+    # known words in a new place
+    (notes/'new.md').write_text('Heat the water first.', encoding='utf-8')
     code, out, err = here(*flags)
     assert code == 0 and '1 changed, 1 new, 1 removed' in err and '1 encoded' in err, err
     texts = [h['entry']['text'] for h in hits('water', '--index', index, '--k', 50)]
-    assert 'Carry the lemon tree into the house.' in texts and not {'repair the old bicycle', 'Cover the roses before the first frost.'} & set(texts)
+    assert 'Carry the lemon tree into the house.' in texts and not {'repair the old bicycle',
+        'Cover the roses before the first frost.'} & set(texts)
     assert texts.count('Heat the water first.') == 2                                             # under two headings
     assert not [p for p in tmp_path.iterdir() if p.name.startswith('.')]                         # no lock, no torso
 
@@ -109,13 +126,15 @@ def test_killed_update_leaves_the_old_index(model, notes, tmp_path):
     assert here('--input', notes, '--index', index, '--model', model)[0] == 0
     before = {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
     (notes/'more.txt').write_text('\n'.join(f'line number {i} of a long list' for i in range(30_000)), encoding='utf-8')
-    p = subprocess.Popen([sys.executable, '-c', STOPS_WHILE_WRITING, '--index', index, '--update'], stdout=subprocess.PIPE, text=True, env=ENV)
+    p = subprocess.Popen([sys.executable, '-c', STOPS_WHILE_WRITING, '--index', index, '--update'],
+                         stdout=subprocess.PIPE, text=True, env=ENV)
     assert p.stdout.readline() == 'vectors.npy is half written\n'
     p.send_signal(signal.SIGKILL)
     p.communicate()
     assert before == {p: p.read_bytes() for p in index.rglob('*') if p.is_file()}
     (notes/'more.txt').write_text('a short list', encoding='utf-8')
-    code, _, err = here('--index', index, '--update')                                # the lock of a killed process holds nobody up
+    # the lock of a killed process holds nobody up
+    code, _, err = here('--index', index, '--update')
     assert code == 0 and '1 new' in err, err
 
 
@@ -161,7 +180,9 @@ def test_past_a_number_the_graph_answers(model, tmp_path, monkeypatch):
     m, texts = EmbeddingModel.from_pretrained(model), [a for a, _ in paraphrases(150)]
     (tmp_path/'a.txt').write_text('\n'.join(texts[:100]))
     (tmp_path/'b.txt').write_text('\n'.join(texts[100:]))
-    exact = {t: [h.row for h in hits] for t, hits in zip(texts, update_index(tmp_path/'exact', m, [tmp_path/'a.txt', tmp_path/'b.txt'])[0].search(texts, 5))}
+    exact = {t: [h.row for h in hits] for t, hits in zip(texts,
+                                                         update_index(tmp_path/'exact', m,
+                                                             [tmp_path/'a.txt', tmp_path/'b.txt'])[0].search(texts, 5))}
     assert not (tmp_path/'exact'/'graph.usearch').exists()
     monkeypatch.setattr(SemanticIndex, 'exact_up_to', 20)
     update_index(tmp_path/'i', m, [tmp_path/'a.txt', tmp_path/'b.txt'])
@@ -172,10 +193,12 @@ def test_past_a_number_the_graph_answers(model, tmp_path, monkeypatch):
     real = search._propose
     monkeypatch.setattr(search, '_propose', lambda *a: asked.append(1) or real(*a))
     found = [len({h.row for h in index.search(t, 5)} & set(exact[t])) for t in texts]
-    assert len(asked) == len(texts) and sum(found) > 0.97*5*len(texts)     # neighbours with equal scores may change places
+    # neighbours with equal scores may change places
+    assert len(asked) == len(texts) and sum(found) > 0.97*5*len(texts)
     (tmp_path/'b.txt').write_text('a sentence nobody has seen before\n')
     index, counts = update_index(tmp_path/'i', m)
-    assert counts['encoded'] == 1 and index.search('a sentence nobody has seen before', 1)[0].entry['text'].startswith('a sentence')
+    assert counts['encoded'] == 1 and index.search('a sentence nobody has seen before',
+                                                   1)[0].entry['text'].startswith('a sentence')
     monkeypatch.setitem(sys.modules, 'usearch.index', None)
     said, sink = [], None
     sink = logger.add(lambda r: said.append(r.record['message']))
@@ -184,46 +207,55 @@ def test_past_a_number_the_graph_answers(model, tmp_path, monkeypatch):
     logger.remove(sink)
     assert any('rt_embedding[search]' in line for line in said), said
     n = len(asked)
-    assert SemanticIndex.load(tmp_path/'i', m).search('and one more', 1)[0].entry['text'] == 'and one more' and len(asked) == n
+    assert SemanticIndex.load(tmp_path/'i', m).search('and one more',
+                                                      1)[0].entry['text'] == 'and one more' and len(asked) == n
 
 
 def test_damage_and_another_model_are_refused(model, tokenizer, notes, tmp_path):
     index = tmp_path/'my.index'
     assert here('--input', notes, '--index', index, '--model', model)[0] == 0
-    assert not [p for p in index.rglob('*') if p.is_file() and p.read_bytes()[:1] == b'\x80']    # nothing looks like a pickle
+    # nothing looks like a pickle
+    assert not [p for p in index.rglob('*') if p.is_file() and p.read_bytes()[:1] == b'\x80']
     for name in sorted(p.relative_to(index) for p in index.rglob('*') if p.is_file()):
         shutil.copytree(index, tmp_path/'bad')
         data = bytearray((tmp_path/'bad'/name).read_bytes())
         data[len(data)//2] ^= 255
         (tmp_path/'bad'/name).write_bytes(data)
-        if name.name in ('header.json', 'vectors.npy'): refused(here('roses', '--index', tmp_path/'bad'), 'build it again')
+        if name.name in ('header.json', 'vectors.npy'):
+            refused(here('roses', '--index', tmp_path/'bad'), 'build it again')
         from rt_embedding.commands import InputError
         from rt_embedding.search import SemanticIndex
         with pytest.raises(InputError, match='build it again'): SemanticIndex.load(tmp_path/'bad')
         (tmp_path/'bad'/name).unlink()
         with pytest.raises(InputError, match='build it again'): SemanticIndex.load(tmp_path/'bad')
         shutil.rmtree(tmp_path/'bad')
-    code, _, err = run('rt_train_contrastive', '--pairs', model.parent/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir', tmp_path/'other', '--batch_size', 16,
-                       '--max_steps', 2, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device', 'cpu', '--seed', 7)
+    code, _, err = run('rt_train_contrastive', '--pairs', model.parent/'pairs.tsv', '--tokenizer', tokenizer,
+                       '--output_dir', tmp_path/'other', '--batch_size', 16,
+                       '--max_steps', 2, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device',
+                       'cpu', '--seed', 7)
     assert code == 0, err
     refused(here('roses', '--index', index, '--model', tmp_path/'other'), 'another model')
     code, _, err = here('--index', index, '--update', '--model', tmp_path/'other')
     assert code == 0 and '8 encoded' in err, err
-    assert hits('Roses like sun and water.', '--index', index)[0]['score'] > 0.999                # the new model is remembered
+    # the new model is remembered
+    assert hits('Roses like sun and water.', '--index', index)[0]['score'] > 0.999
 
 
 def test_bad_input_is_one_line(model, notes, tmp_path):
     (tmp_path/'mine').mkdir()
     (tmp_path/'mine'/'thesis.txt').write_text('x')
     (tmp_path/'none').mkdir()
-    for flags, contains in ((['x', '--input', tmp_path/'none', '--index', tmp_path/'i'], 'nothing to index'), (['x', '--input', notes, '--index', tmp_path/'mine'], 'is no index'),
-                            (['x', '--index', tmp_path/'nowhere'], '--input'), (['--update'], '--index'), ([' ', '--input', notes], 'empty'),
+    for flags, contains in ((['x', '--input', tmp_path/'none', '--index', tmp_path/'i'], 'nothing to index'),
+                            (['x', '--input', notes, '--index', tmp_path/'mine'], 'is no index'),
+                            (['x', '--index', tmp_path/'nowhere'], '--input'), (['--update'], '--index'),
+                            ([' ', '--input', notes], 'empty'),
                             (['--input', notes, '--index', tmp_path/'i', '--serve', '--port', 70000], '70000')):
         refused(here(*flags, '--model', model), contains)
 
 
 def test_the_python_environment(model, tmp_path, monkeypatch):
-    "The entries of `python` are the documented objects; nothing is read again while the installed packages stay the same."
+    """The entries of `python` are the documented objects; nothing is read again while the installed packages stay the
+    same."""
     from rt_embedding import EmbeddingModel, passages
     from rt_embedding.index_updates import update_index
     from rt_embedding.python_docs import documented_objects

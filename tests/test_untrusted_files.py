@@ -329,6 +329,7 @@ def test_shards_with_ids_that_no_text_has(tokenizer, tmp_path):
         ids = np.fromfile(tmp_path/'shards'/'ids.bin', '<u2')
         keep, ids[3] = ids[3], bad
         ids.tofile(tmp_path/'shards'/'ids.bin')
-        refused(lambda: make_batch(TokenShards(tmp_path/'shards'), np.arange(5), 12), 'ids.bin', 'token ids outside the vocabulary')
+        refused(lambda: make_batch(TokenShards(tmp_path/'shards'), np.arange(5), 12), 'ids.bin',
+                'token ids outside the vocabulary')
         ids[3] = keep
         ids.tofile(tmp_path/'shards'/'ids.bin')
