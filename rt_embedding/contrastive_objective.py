@@ -89,13 +89,28 @@ def _validation_groups(self:ContrastiveObjective, candidates):
 
 # %% ../nbs/08a_contrastive_objective.ipynb #1005d847
 @patch
-def n_batches(self:ContrastiveObjective, epoch): return count_batches(self.parts, self.batch_size, self.one_source)
+def n_batches(self:ContrastiveObjective,
+    epoch,  # from 0
+):
+    "Number of batches in an epoch."
+    return count_batches(self.parts, self.batch_size, self.one_source)
 
 @patch
-def batch(self:ContrastiveObjective, epoch, index): return self._make(self._batches(epoch)[index])
+def batch(self:ContrastiveObjective,
+    epoch,  # from 0
+    index,  # of the batch within the epoch
+):
+    "The batch with this place in an epoch: a function of seed, epoch and index only."
+    return self._make(self._batches(epoch)[index])
 
 @patch
-def rank_slice(self:ContrastiveObjective, epoch, index, rank, size):
+def rank_slice(self:ContrastiveObjective,
+    epoch,  # from 0
+    index,  # of the batch within the epoch
+    rank,   # of this process
+    size,   # number of processes
+):
+    "The part of a batch that one process computes."
     return self._make(self._batches(epoch)[index], rank, size)
 
 @patch
@@ -143,7 +158,12 @@ def _pack(self:ContrastiveObjective, texts, counts):
 
 # %% ../nbs/08a_contrastive_objective.ipynb #4e844607
 @patch
-def loss(self:ContrastiveObjective, model, batch): return self._loss_of(model, batch, self._embed(model, batch))
+def loss(self:ContrastiveObjective,
+    model,  # the model that is trained
+    batch,  # as `batch` gives it
+):
+    "The loss of a batch, summed over its terms."
+    return self._loss_of(model, batch, self._embed(model, batch))
 
 @patch
 def _embed(self:ContrastiveObjective, model, batch): return model.embed_batches(batch['micro_batches'])
@@ -174,20 +194,39 @@ def _all_sides(self:ContrastiveObjective, vectors, batch):
 
 # %% ../nbs/08a_contrastive_objective.ipynb #2ce6e20a
 @patch
-def count(self:ContrastiveObjective, batch): return batch['n_terms']
+def count(self:ContrastiveObjective,
+    batch,  # as `batch` gives it
+):
+    "Number of loss terms in a batch."
+    return batch['n_terms']
 
 @patch
-def tokens(self:ContrastiveObjective, batch): return batch['n_tokens']
+def tokens(self:ContrastiveObjective,
+    batch,  # as `batch` gives it
+):
+    "Number of real tokens in a batch."
+    return batch['n_tokens']
 
 @patch
-def positions(self:ContrastiveObjective, batch): return sum(ids.numel() for ids, _ in batch['micro_batches'])
+def positions(self:ContrastiveObjective,
+    batch,  # as `batch` gives it
+):
+    "Number of token positions in a batch, including padding."
+    return sum(ids.numel() for ids, _ in batch['micro_batches'])
 
 @patch
-def metrics(self:ContrastiveObjective, model): return dict(temperature=float(model.temperature.detach()))
+def metrics(self:ContrastiveObjective,
+    model,  # the model that is trained
+):
+    "Further figures for the log."
+    return dict(temperature=float(model.temperature.detach()))
 
 # %% ../nbs/08a_contrastive_objective.ipynb #48bda69c
 @patch
-def backward(self:ContrastiveObjective, model, batches):
+def backward(self:ContrastiveObjective,
+    model,    # the model that is trained
+    batches,  # the batches of one step
+):
     "Add the gradients of the mean over all pairs; with `chunk_size` by GradCache."
     if self.chunk_size is None: return Objective.backward(self, model, batches)
     total = sum(self.count(b) for b in batches)
@@ -197,7 +236,9 @@ def backward(self:ContrastiveObjective, model, batches):
 
 # %% ../nbs/08a_contrastive_objective.ipynb #b0b6ff7d
 @patch
-def evaluate(self:ContrastiveObjective, model):
+def evaluate(self:ContrastiveObjective,
+    model,  # the model that is trained
+):
     "Loss, accuracy and mean reciprocal rank on the held-out pairs, and the health of the space."
     loss, ranks, found = 0., [], {}
     for rows in self.groups:

@@ -4,9 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_PAIRS', 'PICTURES', 'MAX_ON_MAP', 'read_texts', 'load_models', 'ReportData', 'encode_all', 'describe',
-           'compare_models', 'Picture', 'picture', 'shorten', 'similarities', 'map_rows', 'find_places', 'map_pca',
-           'map_tsne', 'heatmap_of_pairs', 'heatmap_of_sentences', 'truncation', 'lengths', 'layers', 'tokens', 'heads',
-           'head', 'positions', 'save_pictures']
+           'compare_models', 'Picture', 'picture', 'shorten', 'map_rows', 'find_places', 'save_pictures']
 
 # %% ../nbs/10e_description.ipynb #f90e2dc5
 import warnings
@@ -249,18 +247,27 @@ class Picture:
 
 PICTURES = {}  # in the order of the report: name of the function -> Picture
 
-def picture(kind, title, see):
+def picture(
+    kind,   # short name of the picture, part of its file name
+    title,  # heading in the report
+    see,    # what a reader should look for
+):
     "Add a function to the list of pictures."
     def add(paint):
-        PICTURES[paint.__name__] = Picture(kind, title, see, paint)
+        PICTURES[paint.__name__.removeprefix('_')] = Picture(kind, title, see, paint)
         return paint
     return add
 
-def shorten(text, max_chars=300): return text if len(text) <= max_chars else text[:max_chars - 1] + '…'
+def shorten(
+    text,           # any text
+    max_chars=300,  # longest result
+):
+    "Cut a text that is too long for a label."
+    return text if len(text) <= max_chars else text[:max_chars - 1] + '…'
 
 # %% ../nbs/10e_description.ipynb #b50b43b6
 @picture('similarities', 'Similarities', 'Positive pairs should lie to the right of random pairs, with little overlap.')
-def similarities(data, name, figure):
+def _similarities(data, name, figure):
     v, ax = data.vectors[name], figure.subplots()
     groups = {'random pairs': pair_cosines(v[''])} | {t: paired_cosines(*np.split(v[t], 2)) for t in data.tasks}
     similarity_histogram(groups, ax).set_title(name, parse_math=False)
@@ -270,11 +277,15 @@ def similarities(data, name, figure):
 # %% ../nbs/10e_description.ipynb #f221d671
 MAX_ON_MAP = 1500  # texts on the maps: t-SNE takes seconds for them, and the file stays small
 
-def map_rows(data):
+def map_rows(
+    data,  # `ReportData`: texts, vectors, measures
+):
     "Row numbers of the texts on the maps."
     return np.sort(np.random.default_rng(data.seed).permutation(len(data.texts))[:MAX_ON_MAP])
 
-def find_places(data):
+def find_places(
+    data,  # `ReportData`: texts, vectors, measures
+):
     "Places on the maps: method -> model -> `(m,2)`; t-SNE only where scikit-learn is there."
     rows, out = map_rows(data), {}
     for method in ('pca', 'tsne'):
@@ -297,18 +308,18 @@ def _paint_map(data, name, figure, method):
 
 @picture('map_pca', 'Map: PCA',
          'The two widest directions. If the colours run from one side to the other, length rules the space.')
-def map_pca(data, name, figure): return _paint_map(data, name, figure, 'pca')
+def _map_pca(data, name, figure): return _paint_map(data, name, figure, 'pca')
 
 @picture('map_tsne', 'Map: t-SNE',
          'Neighbours stay together; distances between islands and sizes of islands mean nothing.')
-def map_tsne(data, name, figure): return _paint_map(data, name, figure, 'tsne')
+def _map_tsne(data, name, figure): return _paint_map(data, name, figure, 'tsne')
 
 # %% ../nbs/10e_description.ipynb #b44bdcd7
 def _own_sentences(data): return data.by_user and len(data.chosen) > 1 or not data.task
 
 @picture('heatmap', 'Heat map',
          'Up to six pairs ({task}): the pairs should form red squares of two along the diagonal.')
-def heatmap_of_pairs(data, name, figure):
+def _heatmap_of_pairs(data, name, figure):
     if _own_sentences(data): return None
     labels = [t for pair in data.tasks[data.task][:6] for t in pair]
     both = np.stack(np.split(data.vectors[name][data.task], 2), 1)[:6]     # (pairs,2,E)
@@ -321,7 +332,7 @@ def heatmap_of_pairs(data, name, figure):
 
 # %% ../nbs/10e_description.ipynb #b91ebbc8
 @picture('heatmap', 'Heat map', 'Red is alike, white at a right angle, blue opposite.')
-def heatmap_of_sentences(data, name, figure):
+def _heatmap_of_sentences(data, name, figure):
     if not _own_sentences(data) or len(data.chosen) < 2: return None
     x = data.vectors[name]['chosen']
     figure.set_size_inches(6.2, 2 + 0.2*max(len(x), 12 if data.task else 0))
@@ -332,7 +343,7 @@ def heatmap_of_sentences(data, name, figure):
 
 # %% ../nbs/10e_description.ipynb #339f4f15
 @picture('truncation', 'Quality against dimensions', 'Where the curve is flat, the vectors can be cut at no cost.')
-def truncation(data, name, figure):
+def _truncation(data, name, figure):
     curves = data.numbers[name]['truncation_mrr10']
     if not curves: return None
     plot_truncation_curve(curves, 'MRR@10', figure.subplots()).set(ylim=(0, 1.03))
@@ -343,7 +354,7 @@ def truncation(data, name, figure):
 # %% ../nbs/10e_description.ipynb #856c5475
 @picture('lengths', 'Quality against length',
          'With 95 % intervals. If it falls to the right, long texts are cut or blurred.')
-def lengths(data, name, figure):
+def _lengths(data, name, figure):
     curves = data.numbers[name]['mrr10_by_words']
     if not curves: return None
     plot_quality_by_length(curves, 'MRR@10', figure.subplots()).set(ylim=(-0.03, 1.03))
@@ -354,7 +365,7 @@ def lengths(data, name, figure):
 # %% ../nbs/10e_description.ipynb #6a2238cc
 @picture('layers', 'Quality by layer',
          'How well positives are found ({task}) by the mean token vector after each block, and by the embedding.')
-def layers(data, name, figure):
+def _layers(data, name, figure):
     of, ax = data.numbers[name].get('layers'), figure.subplots()
     if not of: return None
     ax.plot(list(of), [v['mrr10'] for v in of.values()], '-o', color=OKABE_ITO['blue'])
@@ -365,7 +376,7 @@ def layers(data, name, figure):
 
 # %% ../nbs/10e_description.ipynb #4bf61501
 @picture('tokens', 'Tokens', 'Length of the token vectors against how often the token occurs in this text.')
-def tokens(data, name, figure):
+def _tokens(data, name, figure):
     of = data.numbers[name].get('tokens')
     if not of or not any(of['counts']): return None
     plot_token_norms(of, figure.subplots()).set_title(name, parse_math=False)
@@ -376,7 +387,7 @@ def tokens(data, name, figure):
 @picture('heads', 'What the heads look at',
          'One sentence, all heads: rows look, columns are looked at, above each square its largest share. '
          'The sentence: {sentence}')
-def heads(data, name, figure):
+def _heads(data, name, figure):
     if 'heads' not in data.numbers[name]: return None
     weights = attention_of(data.models[name], data.chosen[0])['weights']
     plot_heads(weights, name, fig=figure)
@@ -388,7 +399,7 @@ def heads(data, name, figure):
 # %% ../nbs/10e_description.ipynb #356c8b35
 @picture('head', 'The most selective head',
          'The head that looks at the fewest tokens. Where it looks is not why the model decides.')
-def head(data, name, figure):
+def _head(data, name, figure):
     if 'heads' not in data.numbers[name]: return None
     spread, view = np.array(data.numbers[name]['heads']['perplexity']), attention_of(data.models[name], data.chosen[0])
     layer, h = np.unravel_index(spread.argmin(), spread.shape)
@@ -405,7 +416,7 @@ def head(data, name, figure):
 @picture('positions', 'Position',
          'RoPE: which distances a head prefers before it knows a word, in the block where it matters most; '
          'in brackets how much content moves a score.')
-def positions(data, name, figure):
+def _positions(data, name, figure):
     if 'positions' not in data.numbers[name]: return None
     view = {k: np.array(v) for k, v in data.numbers[name]['positions'].items()}
     layer = int(view['scores'].std(-1).max(-1).argmax())

@@ -45,7 +45,11 @@ def _untrained(model):
         return EmbeddingModel(**asdict(model.config), tokenizer=model.tokenizer).to(model.device).eval()
 
 # %% ../nbs/09c_evaluate_command.ipynb #402d04a7
-def is_onnx_folder(path): return (Path(path)/'onnx.json').is_file()
+def is_onnx_folder(
+    path,  # a model folder
+):
+    "Does the folder hold an ONNX export?"
+    return (Path(path)/'onnx.json').is_file()
 
 def load_encoder(
     model:str,          # a saved model, a run folder, an ONNX export, or `st:` and a sentence-transformers name

@@ -35,12 +35,20 @@ class JointObjective(Objective):
 
 # %% ../nbs/07c_joint_objective.ipynb #15ad3ccf
 @patch
-def batch(self:JointObjective, epoch, index):
+def batch(self:JointObjective,
+    epoch,  # from 0
+    index,  # of the batch within the epoch
+):
     "A batch of each objective; as in `Objective`, a pure function of seed, epoch and index."
     return dict(first=self.first.batch(epoch, index), second=self.second.batch(*self._place(epoch, index)))
 
 @patch
-def rank_slice(self:JointObjective, epoch, index, rank, size):
+def rank_slice(self:JointObjective,
+    epoch,  # from 0
+    index,  # of the batch within the epoch
+    rank,   # of this process
+    size,   # number of processes
+):
     "What one of several processes computes of a batch."
     return dict(first=self.first.rank_slice(epoch, index, rank, size),
                 second=self.second.rank_slice(*self._place(epoch, index), rank, size))
@@ -52,14 +60,20 @@ def _place(self:JointObjective, epoch, index):
 
 # %% ../nbs/07c_joint_objective.ipynb #e0e66126
 @patch
-def loss(self:JointObjective, model, batch):
+def loss(self:JointObjective,
+    model,  # the model that is trained
+    batch,  # a batch of each task
+):
     "Sum over the terms of the first objective; the mean of the second counts as `weight` for each of them."
     first, second = batch['first'], batch['second']
     factor = self.weight*self.first.count(first)/max(1, self.second.count(second))
     return self.first.loss(model, first) + factor*self.second.loss(model, second)
 
 @patch
-def backward(self:JointObjective, model, batches):
+def backward(self:JointObjective,
+    model,    # the model that is trained
+    batches,  # the batches of one step
+):
     "Add the gradients of both means."
     loss = self.first.backward(model, [b['first'] for b in batches])   # in its own way: perhaps GradCache
     batches = [b['second'] for b in batches]
@@ -72,13 +86,17 @@ def backward(self:JointObjective, model, batches):
 
 # %% ../nbs/07c_joint_objective.ipynb #acca7974
 @patch
-def metrics(self:JointObjective, model):
+def metrics(self:JointObjective,
+    model,  # the model that is trained
+):
     "The figures of the first objective, and the loss of the second."
     extra = {} if self._loss is None else {f'{self.second.name}_loss': float(self._loss)/self.weight}
     return self.first.metrics(model) | extra
 
 @patch
-def evaluate(self:JointObjective, model):
+def evaluate(self:JointObjective,
+    model,  # the model that is trained
+):
     "The figures of both; those of the second have its name in front."
     second = {f'{self.second.name}_{k}': v for k, v in self.second.evaluate(model).items()}
     return self.first.evaluate(model) | second

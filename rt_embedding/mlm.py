@@ -172,17 +172,31 @@ def masked_batch(self:MLMObjective,
 
 # %% ../nbs/07_mlm_training.ipynb #228f3f85
 @patch
-def batch(self:MLMObjective, epoch, index):
+def batch(self:MLMObjective,
+    epoch,  # from 0
+    index,  # of the batch within the epoch
+):
+    "The batch with this place in an epoch: a function of seed, epoch and index only."
     return self.rank_slice(epoch, index, rank=0, size=1)
 
 @patch
-def rank_slice(self:MLMObjective, epoch, index, rank, size):
+def rank_slice(self:MLMObjective,
+    epoch,  # from 0
+    index,  # of the batch within the epoch
+    rank,   # of this process
+    size,   # number of processes
+):
+    "The part of a batch that one process computes."
     rows = self.rows[self.plan.rows(epoch, index)]
     return self.masked_batch(rows, batch_generator(self.seed, epoch, index), rank, size)
 
 # %% ../nbs/07_mlm_training.ipynb #c6048572
 @patch
-def loss(self:MLMObjective, model, batch):
+def loss(self:MLMObjective,
+    model,  # the model that is trained
+    batch,  # as `batch` gives it
+):
+    "Cross-entropy of the hidden tokens, summed."
     return masked_language_loss(model, batch['inputs'], batch['mask'], batch['chosen'], batch['targets'])
 
 # %% ../nbs/07_mlm_training.ipynb #e3c960e3
@@ -198,7 +212,10 @@ def logits(self:MLMObjective,
 # %% ../nbs/07_mlm_training.ipynb #8d3e482e
 @patch
 @torch.no_grad()
-def evaluate(self:MLMObjective, model):
+def evaluate(self:MLMObjective,
+    model,  # the model that is trained
+):
+    "Loss, perplexity and accuracy on the validation part."
     loss = hits = n = 0
     for i in range(self.validation_batches):  # the same rows under the same masks every time
         rows = self.validation_rows[self.validation_plan.rows(0, i)]

@@ -93,7 +93,11 @@ _HEADERS = {'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', 'R
             'Cross-Origin-Resource-Policy': 'same-origin'}
 
 @patch
-def send(self:_Handler, code:int, body:str, kind:str):
+def send(self:_Handler,
+    code:int,  # HTTP status
+    body:str,  # bytes to send
+    kind:str,  # content type
+):
     "Send one answer."
     data = body.encode()
     self.send_response(code)
@@ -103,7 +107,10 @@ def send(self:_Handler, code:int, body:str, kind:str):
     self.wfile.write(data)
 
 @patch
-def send_json(self:_Handler, code:int, answer:dict):
+def send_json(self:_Handler,
+    code:int,     # HTTP status
+    answer:dict,  # a dict that becomes JSON
+):
     "Send one answer as JSON."
     self.send(code, json.dumps(answer), 'application/json')
 

@@ -180,7 +180,11 @@ class _Page(HTMLParser):
 
 # %% ../nbs/10a_passages.ipynb #db2e5563
 @patch
-def handle_starttag(self:_Page, tag, attrs):
+def handle_starttag(self:_Page,
+    tag,    # its name, in lower case
+    attrs,  # (name, value) of each attribute
+):
+    "Called by the parser for an opening tag."
     if tag in _SKIPPED: self.skipping.append(tag)
     elif tag in _BLOCKS and not self.skipping:
         self.flush()
@@ -188,12 +192,19 @@ def handle_starttag(self:_Page, tag, attrs):
         if tag not in ('br', 'hr'): self.heading = _HEADINGS.get(tag)
 
 @patch
-def handle_startendtag(self:_Page, tag, attrs):
+def handle_startendtag(self:_Page,
+    tag,    # its name, in lower case
+    attrs,  # (name, value) of each attribute
+):
+    "Called by the parser for a tag that closes itself."
     if tag in _BLOCKS: self.flush()
 
 # %% ../nbs/10a_passages.ipynb #13bda365
 @patch
-def handle_endtag(self:_Page, tag):
+def handle_endtag(self:_Page,
+    tag,  # its name, in lower case
+):
+    "Called by the parser for a closing tag."
     if tag in self.skipping: del self.skipping[self.skipping.index(tag):]
     elif tag in _BLOCKS and not self.skipping:
         self.flush()
@@ -201,7 +212,10 @@ def handle_endtag(self:_Page, tag):
         self.heading = None
 
 @patch
-def handle_data(self:_Page, data):
+def handle_data(self:_Page,
+    data,  # text between tags
+):
+    "Called by the parser for text."
     if self.skipping: return
     for line, text in enumerate(data.split('\n'), self.getpos()[0]):
         if self.now and self.now[-1][0] == line: self.now[-1] = (line, self.now[-1][1] + text)

@@ -76,14 +76,20 @@ class FileMaterial(Material):
 
 # %% ../nbs/09e_recipe.ipynb #a7fe7541
 @patch
-def sample(self:FileMaterial, n, seed):
+def sample(self:FileMaterial,
+    n,     # most sentences
+    seed,  # of the random choice
+):
     "A sample of the text, without test sentences."
     text = read_sentences(self.corpus)
     if n is not None: text = reservoir_sample(text, n, seed)[0]
     return (t for t in text if t in self.unseen)
 
 @patch
-def pairs(self:FileMaterial, recipe, seed):
+def pairs(self:FileMaterial,
+    recipe,  # a `Recipe`
+    seed,    # of the random choice
+):
     "The pairs that are in no test, the negations made of them, and how often each source is drawn."
     before = self.unseen.removed
     sources = {f: load_pairs(f, 'pairs') for f in self.files}

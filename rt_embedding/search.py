@@ -239,7 +239,7 @@ INDEX_VERSION = 3  # raised when an old reader could misread a new folder
 INDEX_FILES = {'vectors.npy', 'entries.jsonl', 'header.json', 'sources.json', 'words', 'graph.usearch', 'keys.npy'}
 
 def is_index(
-    folder:Path,
+    folder:Path,  # that may hold an index
 )->bool:
     "Is this a folder of ours? Token shards have a header, too; they must not be replaced."
     try: return 'fingerprint' in read_json(folder/'header.json', 1 << 26)

@@ -124,7 +124,10 @@ class Material:
         raise NotImplementedError
 
 # %% ../nbs/09d_stages.ipynb #b1c893c9
-def flat_settings(settings, prefix=''):
+def flat_settings(
+    settings,   # a nested dict
+    prefix='',  # of the names, for recursion
+):
     "Nested settings as one level, so that a difference can be named: `bag.steps`."
     out = {}
     for k, v in settings.items():
@@ -132,7 +135,9 @@ def flat_settings(settings, prefix=''):
         else: out[f'{prefix}{k}'] = v
     return out
 
-def recipe_settings(recipe):
+def recipe_settings(
+    recipe,  # a `Recipe`
+):
     "A recipe as flat settings; those of a stage carry its name."
     known = asdict(recipe)
     stages = {s.pop('name'): s for s in known.pop('stages')}
@@ -202,7 +207,9 @@ def _learn(counts, recipe):
         return learn(e.largest)
 
 @patch
-def make_tokenizer(self:Run, material:Material):
+def make_tokenizer(self:Run,
+    material:Material,  # a `Material`: texts, pairs, tests
+):
     "The tokenizer of the run."
     path = self.folder/'tokenizer.model'
     if not path.exists():
@@ -213,7 +220,9 @@ def make_tokenizer(self:Run, material:Material):
 
 # %% ../nbs/09d_stages.ipynb #1ccf0c81
 @patch
-def make_shards(self:Run, material:Material):
+def make_shards(self:Run,
+    material:Material,  # a `Material`: texts, pairs, tests
+):
     "The tokens of all sentences, on disk."
     self.shards = build_shards(material.sentences(), self.tokenizer, self.folder/'shards', source=self.name)
     removed = material.removed_sentences or self.plan.get('removed_sentences', 0)  # nothing is read a second time
@@ -248,14 +257,19 @@ def count(self:Run):
 
 # %% ../nbs/09d_stages.ipynb #89472c8f
 @patch
-def load_pairs(self:Run, material:Material):
+def load_pairs(self:Run,
+    material:Material,  # a `Material`: texts, pairs, tests
+):
     "The pairs, and how often each is drawn."
     self.pairs, self.weights = material.pairs(self.recipe, self.seed)
     self.n_pairs = sum(map(len, self.pairs.values()))
 
 # %% ../nbs/09d_stages.ipynb #c6bad73c
 @patch
-def objective(self:Run, stage:Stage, k:int=0):
+def objective(self:Run,
+    stage:Stage,  # a `Stage`
+    k:int=0,      # number of the stage, from 0
+):
     "The task of a stage, for its training number `k`."
     window, seed, r = stage.context_window or self.recipe.context_window, self.seed + k, self.recipe
     if stage.task == 'mlm':
@@ -268,14 +282,22 @@ def objective(self:Run, stage:Stage, k:int=0):
 
 # %% ../nbs/09d_stages.ipynb #ee947d95
 @patch
-def config_of(self:Run, stage:Stage, k:int=0):
+def config_of(self:Run,
+    stage:Stage,  # a `Stage`
+    k:int=0,      # number of the stage, from 0
+):
     "How training number `k` of a stage learns."
     return TrainingConfig(learning_rate=stage.learning_rate, embedding_lr_scale=stage.embedding_lr_scale,
                           pooling_lr_scale=stage.pooling_lr_scale, seed=self.seed + k, device=self.device)
 
 # %% ../nbs/09d_stages.ipynb #fc0bd1ea
 @patch
-def steps_of(self:Run, stage:Stage, model, objective, config):
+def steps_of(self:Run,
+    stage:Stage,  # a `Stage`
+    model,        # the model that is trained
+    objective,    # its task
+    config,       # how it is trained
+):
     "How many steps a stage takes: given, planned before, or what fits into the time."
     n = stage.steps or self.plan['steps'].get(stage.name)
     if not n:

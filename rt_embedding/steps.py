@@ -135,12 +135,14 @@ class Objective:
 def positions(self:Objective,
     batch:dict,  # from `batch` or `rank_slice`
 )->int:          # tokens including padding, to log how much of a batch is padding
+    "Number of token positions in a batch, including padding."
     return self.tokens(batch)
 
 @patch
 def metrics(self:Objective,
     model:nn.Module,  # after a step
 )->dict:              # name -> number, added to the log record of a step (the temperature, for example)
+    "Further figures for the log."
     return {}
 
 @patch
@@ -149,6 +151,7 @@ def rank_slice(self:Objective,
     rank:int,  # which process, 0-based
     size:int,  # number of processes
 )->dict:       # what this process computes of the batch; `count` still gives the terms of the whole batch
+    "The part of a batch that one process computes."
     raise InputError(f'the objective {self.name} has no method `rank_slice`: train it in one process')
 
 # %% ../nbs/05c_training_steps.ipynb #e26bd148

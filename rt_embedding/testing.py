@@ -271,10 +271,17 @@ def practice_hub(
 def _sha1(data): return hashlib.sha1(data).hexdigest()
 
 @patch
-def validate(self:PracticeHubHandler, body): self.reply(200, dict(warnings=[], errors=[]))
+def validate(self:PracticeHubHandler,
+    body,  # what was sent, parsed or as bytes
+):
+    "Answer a question about a token."
+    self.reply(200, dict(warnings=[], errors=[]))
 
 @patch
-def create(self:PracticeHubHandler, body):
+def create(self:PracticeHubHandler,
+    body,  # what was sent, parsed or as bytes
+):
+    "Create a repository."
     asked, repos = json.loads(body), self.server.repos
     name = f"{asked['organization']}/{asked['name']}"
     code = 409 if name in repos else 200
@@ -284,14 +291,19 @@ def create(self:PracticeHubHandler, body):
 
 # %% ../nbs/00_testing.ipynb #3f0c8b45
 @patch
-def repo(self:PracticeHubHandler, name):
+def repo(self:PracticeHubHandler,
+    name,  # of the repository, user/name
+):
     "The repository of this name, if it exists and the request may see it."
     repo = self.server.repos.get(name)
     if repo is not None and (not repo['private'] or self.knows_token()): return repo
     self.missing()
 
 @patch
-def commit_at(self:PracticeHubHandler, name, revision):
+def commit_at(self:PracticeHubHandler,
+    name,      # of the repository, user/name
+    revision,  # branch or commit
+):
     "The newest commit for `main`, or the one with this name."
     repo = self.repo(name)
     if repo is None: return
@@ -300,20 +312,33 @@ def commit_at(self:PracticeHubHandler, name, revision):
     return found or self.missing('RevisionNotFound')
 
 @patch
-def info(self:PracticeHubHandler, body, name, revision):
+def info(self:PracticeHubHandler,
+    body,      # what was sent, parsed or as bytes
+    name,      # of the repository, user/name
+    revision,  # branch or commit
+):
+    "Describe a repository."
     if (commit := self.commit_at(name, revision)) is None: return
     private, files = self.server.repos[name]['private'], [dict(rfilename=p) for p in commit['files']]
     self.reply(200, dict(id=name, sha=commit['sha'], private=private, siblings=files))
 
 # %% ../nbs/00_testing.ipynb #b4db2e7b
 @patch
-def preupload(self:PracticeHubHandler, body, name):
+def preupload(self:PracticeHubHandler,
+    body,  # what was sent, parsed or as bytes
+    name,  # of the repository, user/name
+):
+    "Say how files will be uploaded."
     if self.repo(name) is None: return
     files = [dict(path=f['path'], uploadMode='regular', shouldIgnore=False) for f in json.loads(body)['files']]
     self.reply(200, dict(files=files))
 
 @patch
-def commit(self:PracticeHubHandler, body, name):
+def commit(self:PracticeHubHandler,
+    body,  # what was sent, parsed or as bytes
+    name,  # of the repository, user/name
+):
+    "Store the files of a commit."
     if (repo := self.repo(name)) is None: return
     before, entries = repo['commits'][-1], [json.loads(line) for line in body.splitlines()]
     new = {e['value']['path']: base64.b64decode(e['value']['content']) for e in entries if e['key'] == 'file'}
@@ -324,13 +349,24 @@ def commit(self:PracticeHubHandler, body, name):
 
 # %% ../nbs/00_testing.ipynb #3f7b451e
 @patch
-def tree(self:PracticeHubHandler, body, name, revision):
+def tree(self:PracticeHubHandler,
+    body,      # what was sent, parsed or as bytes
+    name,      # of the repository, user/name
+    revision,  # branch or commit
+):
+    "List the files of a repository."
     if (commit := self.commit_at(name, revision)) is None: return
     files = [dict(type='file', path=p, size=len(b), oid=_sha1(b)) for p, b in commit['files'].items()]
     self.reply(200, files, Content_Type='application/json')
 
 @patch
-def resolve(self:PracticeHubHandler, body, name, revision, file):
+def resolve(self:PracticeHubHandler,
+    body,      # what was sent, parsed or as bytes
+    name,      # of the repository, user/name
+    revision,  # branch or commit
+    file,      # path within the repository
+):
+    "Send a file."
     if (commit := self.commit_at(name, revision)) is None: return
     data = commit['files'].get(file)
     if data is None: return self.missing('EntryNotFound')

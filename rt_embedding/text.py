@@ -147,10 +147,10 @@ def raw_lines(
 
 # %% ../nbs/00d_text.ipynb #9a3d0001
 def not_utf8(
-    place,                   # a file, or a file and a line
-    error:UnicodeDecodeError,  # what decoding raised
-    remedy:str='convert it, for example: iconv -f latin1 -t utf-8',
-)->InputError:               # to be raised
+    place,                                                           # a file, or a file and a line
+    error:UnicodeDecodeError,                                        # what decoding raised
+    remedy:str='convert it, for example: iconv -f latin1 -t utf-8',  # what to do about it
+)->InputError:  # to be raised
     "The one message about bytes that are not UTF-8."
     byte = error.object[error.start]
     return InputError(f'{place}: not UTF-8 (byte 0x{byte:02x} at position {error.start}); {remedy}')

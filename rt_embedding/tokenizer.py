@@ -374,7 +374,10 @@ def plot_truncation(
 # %% ../nbs/01_tokenizer.ipynb #b50506f5
 class Truncation:
     "Counts the texts and tokens that the context cuts off, and reports them once."
-    def __init__(self, context_window, action):
+    def __init__(self,
+        context_window,  # tokens, BOS and EOS included
+        action,          # 'warn', 'error', 'ignore', or a function that is given the line
+    ):
         if not callable(action) and action not in ('warn', 'error', 'ignore'):
             raise InputError(f"on_truncate must be 'warn', 'error' or 'ignore', got {action!r}")
         self.room, self.action = context_window - 2, action
@@ -383,7 +386,9 @@ class Truncation:
 
 # %% ../nbs/01_tokenizer.ipynb #b4a00021
 @patch
-def count(self:Truncation, rows):
+def count(self:Truncation,
+    rows,  # lists of ordinary token ids
+):
     "Add rows of ids to the counts."
     lengths = [len(r) for r in rows]
     over = [n - self.room for n in lengths if n > self.room]
