@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from tqdm import tqdm
-from .commands import InputError, atomic_folder
+from .files import InputError, atomic_folder
 from .tokenizer import SentencePieceTokenizer, Truncation, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
 
