@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from torch import Tensor
 from tqdm import tqdm
 from .attention import padding_mask
-from .commands import InputError
+from .files import InputError
 from .encoder import EmbeddingModel
 from .linear import autocast
 from .tokenizer import Truncation, text_source, token_chunks

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .configuration import parameter_count
 from .encoder import EmbeddingModel
 

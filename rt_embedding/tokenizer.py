@@ -18,7 +18,8 @@ from fastcore.basics import patch
 from fastcore.script import Param
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, atomic_file, command, regular_file
+from .commands import command
+from .files import InputError, atomic_file, regular_file
 from .plots import axes
 from .text import read_sentences
 from .vocabulary import (
