@@ -17,7 +17,8 @@ import torch
 from fastcore.script import Param
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, as_list, atomic_file, command, plural, sha256_file
+from .commands import as_list, command, plural
+from .files import InputError, atomic_file, sha256_file
 from .distributed import choose_device
 from .encoder import EmbeddingModel
 from .runs import locked_folder, read_json_lines

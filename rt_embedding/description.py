@@ -16,7 +16,8 @@ import numpy as np
 from .analysis import (
     alignment, effective_rank, embedding_map, k_occurrence, pair_cosines, paired_cosines, pca, plot_map,
     reciprocal_ranks, shape_measures, similarity_heatmap, similarity_histogram, verdicts)
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from rt_embedding.comparison import (
     MAX_TEXTS, cka, differences, neighbour_overlap, plot_quality_by_length, plot_truncation_curve, quality_by_length,
     truncation_curve)

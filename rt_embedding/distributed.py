@@ -17,7 +17,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from .commands import InputError, exit_code
+from .commands import exit_code
+from .files import InputError
 from .encoder import EmbeddingModel
 
 # %% ../nbs/05a_distributed.ipynb #5f627567

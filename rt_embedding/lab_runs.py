@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
-from .commands import InputError, atomic_file
+from .files import InputError, atomic_file
 from .contrastive_objective import ContrastiveObjective
 from .spectral import spectral_init
 from .encoder import EmbeddingModel

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from loguru import logger
 from torch import Tensor
 from tqdm import tqdm
-from .commands import InputError, atomic_file, clean_up
+from .files import InputError, atomic_file, clean_up
 from .runs import read_json_lines
 
 # %% ../nbs/00c_logging.ipynb #38da5e02

@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Sequence
 import numpy as np
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .text import words
 
 # %% ../nbs/09_measures.ipynb #7cd2c64c

@@ -14,7 +14,8 @@ from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .overlap import text_hash, text_key
 from .text import OPENERS, UNREADABLE, bare_suffix, expand_paths, numbered_lines, split_sentences
 

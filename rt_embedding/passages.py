@@ -14,7 +14,8 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from fastcore.basics import patch
 from loguru import logger
-from .commands import InputError, as_list
+from .commands import as_list
+from .files import InputError
 from .docstrings import plain_text
 from .python_docs import documented_objects
 from .python_files import name_words

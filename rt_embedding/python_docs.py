@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
-from .commands import InputError
+from .files import InputError
 from .docstrings import is_sentence
 from .overlap import text_key
 from .plots import OKABE_ITO, axes

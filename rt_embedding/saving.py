@@ -12,7 +12,7 @@ from pathlib import Path
 from fastcore.basics import patch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from .commands import InputError, umask, atomic_folder, regular_file, read_json
+from .files import InputError, umask, atomic_folder, regular_file, read_json
 from .configuration import EncoderConfig, parameter_count
 from .encoder import EmbeddingModel
 from .hub import fetch, is_hub_name, upload

@@ -15,7 +15,8 @@ from json import dumps, loads
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
-from .commands import InputError, atomic_folder, import_extra, read_json
+from .commands import import_extra
+from .files import InputError, atomic_folder, read_json
 from .encoder import EmbeddingModel
 from .measures import bm25_index, bm25_scores, rank, top_k
 from .text import words

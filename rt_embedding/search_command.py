@@ -16,7 +16,8 @@ import numpy as np
 from fastcore.script import Param
 from loguru import logger
 from wcwidth import iter_graphemes, width as columns
-from .commands import InputError, as_list, command
+from .commands import as_list, command
+from .files import InputError
 from .encoder import EmbeddingModel
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
 from .page import PageServer

@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
-from .commands import InputError
+from .files import InputError
 from .distributed import split_shards
 from .linear import PRECISIONS
 

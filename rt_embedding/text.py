@@ -11,7 +11,8 @@ import bz2, codecs, glob, gzip, lzma, zlib
 from itertools import chain
 from pathlib import Path
 from typing import Iterator
-from .commands import InputError, as_list, plural
+from .commands import as_list, plural
+from .files import InputError
 
 # %% ../nbs/00d_text.ipynb #93aa3917
 def normalize_spaces(

@@ -18,7 +18,8 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from .checkpoints import check_state, checkpoints, newest_checkpoint, read_optimizer, save_checkpoint
-from .commands import InputError, command_line, os_reason, clean_up
+from .commands import command_line, os_reason
+from .files import InputError, clean_up
 from .distributed import (broadcast_weights, choose_device, clip_gradients, connection_errors,
                                       load_optimizer, load_weights, main_first, shard_blocks, sum_gradients,
                                       whole_model, whole_state, world)

@@ -9,7 +9,7 @@ __all__ = ['unit_vectors', 'cut_vectors']
 import numpy as np
 import torch
 import torch.nn.functional as F
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/00g_vectors.ipynb #4a4aa4df
 def _lengths(x):
