@@ -22,7 +22,8 @@ def embed_documents(self:EmbeddingModel,
     texts,               # n texts
 )->list[list[float]]:    # n lists of E numbers
     "`encode` under the name that LangChain uses."
-    return self.encode(list(texts)).tolist()
+    if isinstance(texts, str): raise InputError('a list of texts is needed, got one text: wrap it in a list')
+    return self.encode(texts).tolist()
 
 @patch
 def embed_query(self:EmbeddingModel,
