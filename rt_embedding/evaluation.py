@@ -20,7 +20,7 @@ from .measures import (
     BOOTSTRAP, MEASURES, Bootstrap, bm25_ranking, markdown_table, pearson, rank, spearman, tfidf_similarity)
 from .plots import OKABE_ITO, axes
 from .testsets import LabelledData, RetrievalData, STSData, pairs_data
-from .text import words
+from .languages import words
 from .vectors import cut_vectors, unit_vectors
 
 # %% ../nbs/09b_evaluation.ipynb #c5c87602

@@ -15,7 +15,7 @@ from typing import Callable, Sequence
 import numpy as np
 from .commands import import_extra
 from .files import InputError
-from .text import words
+from .languages import words
 
 # %% ../nbs/09_measures.ipynb #7cd2c64c
 def _check_correlated(a, b):

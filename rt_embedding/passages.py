@@ -20,7 +20,8 @@ from .docstrings import plain_text
 from .python_docs import documented_objects
 from .python_files import name_words
 from .pairfiles import continued_lines
-from .text import expand_paths, normalize_spaces, not_utf8, numbered_lines, OPENERS, split_sentences
+from .languages import split_sentences
+from .text import expand_paths, normalize_spaces, not_utf8, numbered_lines, OPENERS
 
 # %% ../nbs/10a_passages.ipynb #0b9f74be
 def _placed_sentences(lines):

@@ -24,7 +24,7 @@ from .page import PageServer
 from .passages import printable, read_source, source_files
 from .saving import find_model
 from .search import SemanticIndex, check_question
-from .text import words
+from .languages import words
 
 # %% ../nbs/11b_search_command.ipynb #0a543950
 def clip(
