@@ -18,7 +18,8 @@ import torch
 from fastcore.basics import patch
 from loguru import logger
 from torch import Tensor
-from .commands import InputError, atomic_folder, os_reason, read_json, regular_file, sha256_file
+from .commands import os_reason
+from .files import InputError, atomic_folder, read_json, regular_file, sha256_file
 from .plots import axes
 from .text import expand_paths, read_sentences
 from .tokenizer import token_chunks

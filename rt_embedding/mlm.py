@@ -19,7 +19,8 @@ from fastcore.script import Param
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from .commands import InputError, command
+from .commands import command
+from .files import InputError
 from .spectral import check_init, spectral_init
 from .corpus import BatchPlan, TokenShards, build_shards, make_batch, train_validation_split
 from .distributed import choose_device, main_first, world
