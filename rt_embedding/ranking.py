@@ -11,8 +11,9 @@ import math
 from collections import Counter
 from typing import Sequence
 import numpy as np
-from .commands import InputError, import_extra
-from .text import words
+from .commands import import_extra
+from .files import InputError
+from .languages import words
 
 # %% ../nbs/08d_ranking.ipynb #9e528e2b
 def rounded_scores(
