@@ -12,7 +12,8 @@ import numpy as np
 from fastcore.basics import patch
 from tqdm import tqdm
 from .commands import InputError, atomic_folder
-from .tokenizer import SentencePieceTokenizer, Truncation, token_chunks
+from .coverage import Truncation
+from .tokenizer import SentencePieceTokenizer, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
 
 # %% ../nbs/04c_static_table.ipynb #f96bcf4f
