@@ -14,7 +14,7 @@ from rt_embedding.masking import IGNORE
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.onnx import OnnxEncoder, export_onnx
 from rt_embedding.steps import TrainingConfig, parameter_groups, to_device
-from rt_embedding.training import retain_freed_memory
+from rt_embedding.run_helpers import retain_freed_memory
 
 
 class Rows:

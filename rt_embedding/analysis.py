@@ -11,7 +11,8 @@ __all__ = ['ABOUT', 'alignment', 'pair_cosines', 'uniformity', 'mean_cosine', 'f
 # %% ../nbs/10_embedding_analysis.ipynb #1454017f
 from typing import Sequence
 import numpy as np
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .measures import mrr_at_k, rank
 from .plots import OKABE_ITO, axes
 from .vectors import unit_vectors

@@ -17,7 +17,8 @@ from fastcore.meta import delegates
 from fastcore.script import Param
 from torch import nn
 from .checkpoints import checkpoints
-from .commands import InputError, as_list, command
+from .commands import as_list, command
+from .files import InputError
 from .contrastive import check_matryoshka_dims, info_nce
 from .contrastive_objective import ContrastiveObjective, pair_table
 from .spectral import check_init, spectral_init

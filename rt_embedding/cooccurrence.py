@@ -11,7 +11,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/06a_cooccurrence.ipynb #da74b503
 def token_slices(

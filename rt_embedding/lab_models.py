@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 import torch
 import torch.nn.functional as F
 from torch import nn
-from .commands import InputError
+from .files import InputError
 from .spectral import check_init
 from .configuration import check_ranges, check_types
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward

@@ -13,8 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Sequence
 import numpy as np
-from .commands import InputError, import_extra
-from .text import words
+from .commands import import_extra
+from .files import InputError
+from .languages import words
 
 # %% ../nbs/09_measures.ipynb #7cd2c64c
 def _check_correlated(a, b):

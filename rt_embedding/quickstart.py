@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from fastcore.script import Param
-from .commands import InputError, atomic_file, atomic_folder, command, import_extra, sha256_file
+from .commands import command, import_extra
+from .files import InputError, atomic_file, atomic_folder, sha256_file
 from .spectral import check_init
 from .configuration import PRESETS
 from .evaluation import evaluate_retrieval, score_ranking

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 import torch
 from fastcore.basics import patch
-from .commands import InputError, atomic_file, read_json
+from .files import InputError, atomic_file, read_json
 from .contrastive_objective import ContrastiveObjective
 from .spectral import spectral_init
 from .batches import train_validation_split
