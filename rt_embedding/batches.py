@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import Tensor
-from .commands import InputError
+from .files import InputError
 from .corpus import TokenShards, beyond_context
 from .vocabulary import BOS_ID, EOS_ID, PAD_ID
 

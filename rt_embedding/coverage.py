@@ -11,7 +11,7 @@ from itertools import islice
 import numpy as np
 from fastcore.basics import patch
 from loguru import logger
-from .commands import InputError
+from .files import InputError
 from .plots import axes
 from .vocabulary import MASK_ID, UNK_ID
 

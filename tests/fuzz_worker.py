@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from helpers import sentences
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
-from rt_embedding.commands import sha256_file
+from rt_embedding.files import sha256_file
 from rt_embedding.batches import BatchPlan, make_batch
 from rt_embedding.corpus import TokenShards, build_shards
 from rt_embedding.pairfiles import read_pairs as read_evaluation_pairs
