@@ -13,7 +13,8 @@ from typing import Sequence
 import numpy as np
 from .commands import import_extra
 from .files import InputError
-from .measures import mrr_at_k, rank
+from .measures import mrr_at_k
+from .ranking import rank
 from .plots import OKABE_ITO, axes
 from .vectors import unit_vectors
 

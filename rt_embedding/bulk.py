@@ -22,7 +22,7 @@ from .files import InputError, atomic_file, sha256_file
 from .distributed import choose_device
 from .encoder import EmbeddingModel
 from .runs import locked_folder, read_json_lines
-from .saving import find_model
+from .folders import find_model
 from .text import expand_paths, raw_lines, read_sentences
 
 # %% ../nbs/05b_many_files.ipynb #6e82ddc9

@@ -16,8 +16,8 @@ from typing import Callable, Sequence
 import numpy as np
 from .commands import import_extra
 from .files import InputError
-from .measures import (
-    BOOTSTRAP, MEASURES, Bootstrap, bm25_ranking, markdown_table, pearson, rank, spearman, tfidf_similarity)
+from .measures import BOOTSTRAP, MEASURES, Bootstrap, markdown_table, pearson, spearman
+from .ranking import bm25_ranking, rank, tfidf_similarity
 from .plots import OKABE_ITO, axes
 from .testsets import LabelledData, RetrievalData, STSData, pairs_data
 from .languages import words

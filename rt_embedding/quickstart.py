@@ -21,7 +21,8 @@ from .configuration import PRESETS
 from .evaluation import evaluate_retrieval, score_ranking
 from .logging import read_metrics
 from .plots import plot_training
-from .measures import bm25_ranking, markdown_table
+from .measures import markdown_table
+from .ranking import bm25_ranking
 from .pairfiles import load_pairs, say_left_out
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines

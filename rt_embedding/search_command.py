@@ -22,7 +22,7 @@ from .encoder import EmbeddingModel
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
 from .page import PageServer
 from .passages import printable, read_source, source_files
-from .saving import find_model
+from .folders import find_model
 from .search import SemanticIndex, check_question
 from .languages import words
 
