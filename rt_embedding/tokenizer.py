@@ -20,6 +20,7 @@ from loguru import logger
 from tqdm import tqdm
 from .commands import command
 from .files import InputError, atomic_file, regular_file
+from .paths import user_path
 from .text import read_sentences
 from .vocabulary import (
     BOS_ID, EOS_ID, MASK_ID, MASK_PIECE, PAD_ID, UNK_ID,
@@ -49,7 +50,7 @@ MAX_MODEL_BYTES = 1 << 27  # 128 MiB; a million pieces take a quarter of it
 
 def _read_model(model_path):
     "The bytes of a model file, and its path."
-    path = Path(model_path).expanduser()
+    path = user_path(model_path, 'the tokenizer')
     if path.is_dir(): path = path/'tokenizer.model'
     elif not path.exists() and Path(f'{path}.model').exists(): path = Path(f'{path}.model')
     try: return regular_file(path, MAX_MODEL_BYTES).read_bytes(), str(path)
