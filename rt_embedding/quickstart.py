@@ -18,11 +18,10 @@ from .commands import command, import_extra
 from .files import InputError, atomic_file, atomic_folder, sha256_file
 from .spectral import check_init
 from .configuration import PRESETS
-from .evaluation import evaluate_retrieval, score_ranking
+from .evaluation import evaluate_bm25, evaluate_retrieval
 from .logging import read_metrics
 from .plots import plot_training
 from .measures import markdown_table
-from .ranking import bm25_ranking
 from .pairfiles import load_pairs, say_left_out
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
@@ -138,8 +137,7 @@ def bm25_score(
     "The lexical baseline on the same task."
     try: import_extra('bm25s', 'search')
     except InputError: return None
-    data = pairs_data(held_out)
-    return _shortened(score_ranking(bm25_ranking(data.queries, data.documents, 100)[0], data))
+    return _shortened(evaluate_bm25(pairs_data(held_out)))
 
 # %% ../nbs/13_quickstart.ipynb #471aaa95
 def _found(score): return f"the positive comes first for {score['accuracy']:.1%} of the held-out pairs"
