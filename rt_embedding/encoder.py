@@ -343,3 +343,7 @@ def similarity_pairwise(self:EmbeddingModel,
 )->Tensor:     # `(n,)` cosine of row i of `a` with row i of `b`, divided by the temperature
     "Compare row by row."
     return (self._unit_rows(a) * self._unit_rows(b)).sum(-1) / self.temperature
+
+# %% ../nbs/04_encoder.ipynb #a1d40002
+import rt_embedding
+rt_embedding._add_methods()
