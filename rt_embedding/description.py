@@ -26,13 +26,15 @@ from .evaluate_command import load_encoder
 from .inside import (
     attention_of, layer_vectors, mean_head_statistics, plot_attention, plot_heads, plot_positional_bias,
     plot_token_norms, positional_bias, token_norms)
-from .measures import mrr_at_k, rank
-from .text import words
+from .measures import mrr_at_k
+from .ranking import rank
+from .languages import words
 from .pairfiles import is_pair_file, read_pairs, say_left_out
 from .plots import OKABE_ITO
 from .commands import as_list
-from .testsets import noise_task
-from .text import expand_paths, read_sentences, split_sentences
+from .own_tests import noise_task
+from .languages import split_sentences
+from .text import expand_paths, read_sentences
 from .vocabulary import reservoir_sample
 from .vectors import unit_vectors
 

@@ -21,7 +21,8 @@ from .configuration import PRESETS
 from .evaluation import evaluate_retrieval, score_ranking
 from .logging import read_metrics
 from .plots import plot_training
-from .measures import bm25_ranking, markdown_table
+from .measures import markdown_table
+from .ranking import bm25_ranking
 from .pairfiles import load_pairs, say_left_out
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
@@ -29,7 +30,7 @@ from .search import SemanticIndex
 from .python_docs import described_split, description, documented_objects, python_pairs, python_sentences
 from .python_files import name_words
 from .stages import Material, Recipe, Stage, open_run
-from .testsets import pairs_data
+from .retrieval_sets import pairs_data
 from .text import expand_paths, read_sentences
 
 # %% ../nbs/13_quickstart.ipynb #b4059108

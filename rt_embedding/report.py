@@ -19,7 +19,7 @@ from rt_embedding.description import (
     save_pictures, shorten)
 from .distributed import choose_device
 from .measures import markdown_table
-from .text import words
+from .languages import words
 from .page import content_policy, inline, render
 from .commands import as_list
 

@@ -14,7 +14,7 @@ from .commands import import_extra
 from .files import InputError
 from .configuration import EncoderConfig, parameter_count
 from .encoder import EmbeddingModel
-from .saving import find_model
+from .folders import find_model
 
 # %% ../nbs/11e_scaling.ipynb #890a2d27
 def _sent_bytes(blocks, others, processes, shard):

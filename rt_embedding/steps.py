@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 from .files import InputError
-from .distributed import split_shards
+from .sharding import split_shards
 from .linear import PRECISIONS
 
 # %% ../nbs/05c_training_steps.ipynb #6161f414
