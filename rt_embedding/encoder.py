@@ -360,3 +360,7 @@ def similarity_pairwise(self:EmbeddingModel,
     "Compare row by row."
     a, b, t = self._unit_pair(a, b)
     return (a*b).sum(-1)/t
+
+# %% ../nbs/04_encoder.ipynb #a1d40002
+import rt_embedding
+rt_embedding._add_methods()
