@@ -11,13 +11,14 @@ from dataclasses import replace
 from functools import partial
 from fastcore.basics import patch
 from fastcore.script import Param
-from .commands import InputError, atomic_file, command, plural, sha256_file
+from .commands import command, plural
+from .files import InputError, atomic_file, sha256_file
 from .evaluation import baseline_results, results_table, task_results
 from .negatives import negated_pairs
 from .overlap import TestSetFilter
 from .pairfiles import load_pairs, say_left_out
 from .stages import Material, Recipe, Stage, open_run, source_weights, time_table
-from .testsets import collect_tasks
+from .own_tests import collect_tasks
 from .text import expand_paths, read_sentences
 from .vocabulary import reservoir_sample
 

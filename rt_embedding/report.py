@@ -12,15 +12,17 @@ from pathlib import Path
 import numpy as np
 from fastcore.script import Param
 from .analysis import ABOUT, neighbours
-from .commands import InputError, atomic_folder, command, import_extra
+from .commands import command, import_extra
+from .files import InputError, atomic_folder
 from rt_embedding.description import (
     PICTURES, ReportData, compare_models, describe, encode_all, find_places, load_models, map_rows, read_texts,
     save_pictures, shorten)
 from .distributed import choose_device
 from .measures import markdown_table
-from .text import words
+from .languages import words
 from .page import content_policy, inline, render
 from .commands import as_list
+from .runs import locked_output
 
 # %% ../nbs/10f_report.ipynb #7eb805df
 def _number(v): return 'undefined' if v is None else f'{v:.3f}'.replace('-0.000', '0.000')
@@ -250,8 +252,9 @@ def analyse(
     result = dict(format_version=3, n_texts=len(data.texts), tasks={name: len(of) for name, of in data.tasks.items()},
                   chosen=data.chosen, chosen_by_user=data.by_user, models=data.numbers,
                   comparisons={f'{b} minus {a}': compare_models(data, a, b) for a, b in pairwise(models)})
-    with atomic_folder(folder, overwrite=folder.exists(), keep=lambda name: name.startswith('.')) as out:
-        write_report(out, result, data)
+    with locked_output(folder):
+        with atomic_folder(folder, overwrite=folder.exists(), keep=lambda name: name.startswith('.')) as out:
+            write_report(out, result, data)
     dims = ', '.join(f"{name} {of['embedding_dim']} dimensions" for name, of in data.numbers.items())
     print(f"{len(data.texts):,} texts; {dims} -> {folder/'analysis.html'}")
     return result
