@@ -11,7 +11,7 @@ from fastcore.basics import patch
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import blockquote
 from markdown_it.rules_inline import backtick
-from .commands import InputError
+from .files import InputError
 from .web_pages import Block, Blocks, read_page
 
 # %% ../nbs/06ab_markdown.ipynb #7e6f5a4b
