@@ -18,7 +18,8 @@ from safetensors import safe_open
 from .configuration import parameter_count
 from .coverage import Truncation
 from .files import InputError, atomic_folder, read_json, regular_file
-from .folders import check_weights_header, find_model, read_model_config, read_tokenizer
+from .folders import (
+    check_modules, check_weights_header, find_model, read_model_config, read_settings, read_tokenizer)
 from .tokenizer import SentencePieceTokenizer, text_source, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
 
@@ -385,6 +386,11 @@ def _load_bag(folder):
     shape, raw = read_model_config(folder, {})
     if shape.n_layers:
         raise NoTable(f'{folder} is a model of {shape.n_layers} blocks and no table: '
+                      'open it with EmbeddingModel.from_pretrained')
+    check_modules(folder)
+    settings = read_settings(folder)
+    if settings.default_prompt_name or settings.truncate_dim:
+        raise NoTable(f'{folder} has a default prompt or dimension, which a table does not know: '
                       'open it with EmbeddingModel.from_pretrained')
     path = regular_file(folder/'model.safetensors', 8*parameter_count(shape) + (1 << 24), inside=folder)
     arrays = _bag_arrays(path, shape)
