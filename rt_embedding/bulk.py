@@ -289,7 +289,7 @@ def kept_dim(
 )->int:                      # what to keep
     "The dimension of the vectors; InputError where the model has less."
     largest = model.config.embedding_dim
-    dim = largest if truncate_dim is None else truncate_dim
+    dim = min(model.truncate_dim or largest, largest) if truncate_dim is None else truncate_dim
     if not 1 <= dim <= largest: raise InputError(f'truncate_dim must lie in 1..{largest}, got {truncate_dim}')
     return dim
 

@@ -152,7 +152,9 @@ def encode_ordinary(self:SentencePieceTokenizer,
 )->list[list[int]]:           # their ids, no BOS, no EOS, nothing cut
     "Encode many texts with SentencePiece's threads; UNK is the only special id that can occur."
     texts, n_threads = _as_texts(texts), -1 if n_threads is None else n_threads
-    try: return self._sp.encode(texts, num_threads=n_threads)
+    try:
+        if len(texts) == 1: return [self._sp.encode(texts[0])]  # threads would take longer to start than this takes
+        return self._sp.encode(texts, num_threads=n_threads)
     except (TypeError, RuntimeError, UnicodeEncodeError):  # lone surrogates
         return self._sp.encode([repair_surrogates(t) for t in texts], num_threads=n_threads)
 
