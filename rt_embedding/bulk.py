@@ -7,7 +7,7 @@ __all__ = ['MANIFEST', 'rt_embed', 'save_vectors', 'plan_files', 'embed_file', '
            'open_vectors', 'file_error', 'collect_vectors', 'vectors_heading', 'kept_dim', 'embed_files', 'embed']
 
 # %% ../nbs/05b_many_files.ipynb #d7b4b877
-import codecs, glob, json, multiprocessing, os, signal, threading
+import codecs, glob, json, multiprocessing, os, signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from .files import InputError, atomic_file, sha256_file
 from .distributed import choose_device
 from .encoder import EmbeddingModel
 from .paths import user_path
-from .runs import locked_folder, read_json_lines
+from .runs import begin_worker, locked_folder, read_json_lines
 from .folders import find_model
 from .text import expand_paths, raw_lines, read_sentences
 
@@ -178,15 +178,10 @@ def open_vectors(
 _worker = {}  # the model and the event, in a worker
 
 def _start_worker(model, device, threads, stop):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     logger.remove()
     torch.set_num_threads(threads)
     _worker.update(model=EmbeddingModel.from_pretrained(model, device), stop=stop)
-
-def _end_with_parent():
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 def _work(*args): return embed_file(_worker['model'], *args, _worker['stop'])
 
