@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 import rt_embedding.linear
 from rt_embedding import EmbeddingModel, SentencePieceTokenizer
-from rt_embedding.corpus import BatchPlan
+from rt_embedding.batches import BatchPlan
 from rt_embedding.masking import IGNORE
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.onnx import OnnxEncoder, export_onnx

@@ -32,7 +32,7 @@ from .languages import words
 from .pairfiles import is_pair_file, read_pairs, say_left_out
 from .plots import OKABE_ITO
 from .commands import as_list
-from .testsets import noise_task
+from .own_tests import noise_task
 from .languages import split_sentences
 from .text import expand_paths, read_sentences
 from .vocabulary import reservoir_sample

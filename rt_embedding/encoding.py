@@ -18,7 +18,8 @@ from .attention import padding_mask
 from .files import InputError
 from .encoder import EmbeddingModel
 from .linear import autocast
-from .tokenizer import Truncation, text_source, token_chunks
+from .coverage import Truncation
+from .tokenizer import text_source, token_chunks
 from .vectors import cut_vectors
 from .vocabulary import BOS_ID, EOS_ID, PAD_ID
 

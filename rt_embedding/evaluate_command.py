@@ -26,7 +26,8 @@ from .evaluation import (
 from .measures import Bootstrap
 from .onnx import OnnxEncoder
 from .overlap import find_contamination
-from .testsets import STSData, collect_tasks, read_rows
+from .own_tests import collect_tasks
+from .testsets import STSData, read_rows
 from .text import expand_paths, read_sentences
 
 # %% ../nbs/09c_evaluate_command.ipynb #cd54aa2f

@@ -12,7 +12,7 @@ from fastcore.basics import patch
 import numpy as np
 import torch
 from .files import InputError
-from .corpus import make_batch
+from .batches import make_batch
 from .overlap import text_hash
 from .tokenizer import SentencePieceTokenizer
 

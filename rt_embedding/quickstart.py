@@ -30,7 +30,7 @@ from .search import SemanticIndex
 from .python_docs import described_split, description, documented_objects, python_pairs, python_sentences
 from .python_files import name_words
 from .stages import Material, Recipe, Stage, open_run
-from .testsets import pairs_data
+from .retrieval_sets import pairs_data
 from .text import expand_paths, read_sentences
 
 # %% ../nbs/13_quickstart.ipynb #b4059108

@@ -18,7 +18,7 @@ from .negatives import negated_pairs
 from .overlap import TestSetFilter
 from .pairfiles import load_pairs, say_left_out
 from .stages import Material, Recipe, Stage, open_run, source_weights, time_table
-from .testsets import collect_tasks
+from .own_tests import collect_tasks
 from .text import expand_paths, read_sentences
 from .vocabulary import reservoir_sample
 

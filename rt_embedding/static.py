@@ -12,7 +12,8 @@ import numpy as np
 from fastcore.basics import patch
 from tqdm import tqdm
 from .files import InputError, atomic_folder
-from .tokenizer import SentencePieceTokenizer, Truncation, text_source, token_chunks
+from .coverage import Truncation
+from .tokenizer import SentencePieceTokenizer, text_source, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
 
 # %% ../nbs/04c_static_table.ipynb #f96bcf4f
