@@ -18,7 +18,8 @@ from .commands import as_list
 from .files import InputError
 from .pairfiles import read_pairs, say_left_out
 from .languages import split_sentences, words
-from .text import expand_paths, numbered_lines, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths, numbered_lines
 
 # %% ../nbs/09a_test_sets.ipynb #8b871188
 def read_rows(

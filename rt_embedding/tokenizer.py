@@ -20,7 +20,7 @@ from loguru import logger
 from tqdm import tqdm
 from .commands import command
 from .files import InputError, atomic_file, regular_file
-from .text import read_sentences
+from .runningtext import read_sentences
 from .vocabulary import (
     BOS_ID, EOS_ID, MASK_ID, MASK_PIECE, PAD_ID, UNK_ID,
     count_words, learn_vocabulary, repair_surrogates, reservoir_sample)
