@@ -21,6 +21,7 @@ from .commands import as_list, command, plural
 from .files import InputError, atomic_file, sha256_file
 from .distributed import choose_device
 from .encoder import EmbeddingModel
+from .paths import user_path
 from .runs import locked_folder, read_json_lines
 from .folders import find_model
 from .runningtext import read_sentences
@@ -66,7 +67,7 @@ def plan_files(
     "Give every text file a place for its vectors."
     plan, seen = {}, set()
     for one in map(str, as_list(inputs)):
-        root = _root(Path(one).expanduser())
+        root = _root(user_path(one))
         for path in expand_paths(one, again=True):
             if (real := path.resolve()) in seen: continue
             seen.add(real)
@@ -289,7 +290,7 @@ def kept_dim(
 )->int:                      # what to keep
     "The dimension of the vectors; InputError where the model has less."
     largest = model.config.embedding_dim
-    dim = largest if truncate_dim is None else truncate_dim
+    dim = min(model.truncate_dim or largest, largest) if truncate_dim is None else truncate_dim
     if not 1 <= dim <= largest: raise InputError(f'truncate_dim must lie in 1..{largest}, got {truncate_dim}')
     return dim
 

@@ -33,7 +33,7 @@ from .pairfiles import read_pairs, say_left_out
 from .tables import is_pair_file
 from .plots import OKABE_ITO
 from .commands import as_list
-from .testsets import noise_task
+from .own_tests import noise_task
 from .languages import split_sentences
 from .runningtext import read_sentences
 from .text import expand_paths

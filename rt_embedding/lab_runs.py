@@ -23,7 +23,9 @@ from .contrastive_objective import ContrastiveObjective
 from .spectral import spectral_init
 from .encoder import EmbeddingModel
 from .evaluation import evaluate_retrieval, evaluate_sts
-from .testsets import RetrievalData, STSData, collect_tasks, pairs_data
+from .own_tests import collect_tasks
+from .retrieval_sets import RetrievalData, pairs_data
+from .testsets import STSData
 from .lab_models import OPTIMIZERS, LabConfig, LabModel
 from .masking import MaskingStrategy
 from .measures import Bootstrap

@@ -13,6 +13,7 @@ from pathlib import Path
 from loguru import logger
 from .commands import as_list, import_extra
 from .files import InputError
+from .paths import user_path
 
 # %% ../nbs/00d_text.ipynb #93aa3917
 def normalize_spaces(
@@ -45,7 +46,7 @@ def bare_suffix(
 # %% ../nbs/00d_text.ipynb #1f29c323
 def _expand(one):
     "The files behind one entry."
-    path = Path(one).expanduser()
+    path = user_path(one)
     if not one.strip(): raise InputError('an input path is empty: name a text file, a folder or a glob')
     if path.is_dir(): return _text_files(path, one)
     if path.exists(): return [path]

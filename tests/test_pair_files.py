@@ -100,7 +100,7 @@ def test_load_pairs(file):
 
 
 def test_evaluation(file):
-    from rt_embedding.testsets import collect_tasks
+    from rt_embedding.own_tests import collect_tasks
     path, expected = file
     task, = collect_tasks(pairs=str(path))
     found = {(query, task.documents[n]) for query, gains in zip(task.queries, task.gains) for n in gains}
@@ -170,7 +170,7 @@ def test_parquet(tmp_path, suffix):
     parquet.write_table(pyarrow.table(columns), out)
     path.write_bytes(gzip.compress(out.getvalue()) if suffix.endswith('.gz') else out.getvalue())
     assert load_pairs(path) == load_pairs(path, 'pairs') == [PAIRS[0], *NEGATIVE[1:]]
-    from rt_embedding.testsets import collect_tasks
+    from rt_embedding.own_tests import collect_tasks
     assert len(collect_tasks(pairs=str(path))[0].queries) == 60
     with pytest.raises(InputError, match='holds a table'): load_pairs(path, 'dropout')
 
@@ -191,7 +191,7 @@ def test_what_is_no_pair_is_said_once_by_every_command(tmp_path, capsys, name, l
     from rt_embedding.description import read_texts
     from rt_embedding.quickstart import _from_text
     from rt_embedding.sources import make_corpus
-    from rt_embedding.testsets import collect_tasks
+    from rt_embedding.own_tests import collect_tasks
     path = tmp_path/name
     path.write_text(FILES[name][0], encoding='utf-8')
     assert load_pairs(path).left_out == left_out
