@@ -197,8 +197,8 @@ def test_what_is_no_pair_is_said_once_by_every_command(tmp_path, capsys, name, l
     assert load_pairs(path).left_out == left_out
     for read in (lambda: collect_tasks(pairs=str(path)), lambda: read_texts(path, 1000, 0),
                  lambda: _from_text(str(path), 0), lambda: make_corpus(str(path), str(tmp_path/'corpus')),
-                 lambda: make_corpus(str(path), str(tmp_path/'corpus'), max_lines=9),
-                 lambda: make_corpus(str(path), str(tmp_path/'corpus'), str(tmp_path/'pairs'))):
+                 lambda: make_corpus(str(path), str(tmp_path/'corpus'), max_lines=9, overwrite=True),
+                 lambda: make_corpus(str(path), str(tmp_path/'corpus'), str(tmp_path/'pairs'), overwrite=True)):
         read()
         line, = (line for line in capsys.readouterr().out.splitlines() if line.startswith('not read as pairs'))
         assert all(f'{n} × {reason} (first: {path}, ' in line for reason, n in left_out.items())
