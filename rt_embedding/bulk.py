@@ -7,7 +7,7 @@ __all__ = ['MANIFEST', 'rt_embed', 'save_vectors', 'plan_files', 'embed_file', '
            'open_vectors', 'file_error', 'collect_vectors', 'vectors_heading', 'kept_dim', 'embed_files', 'embed']
 
 # %% ../nbs/05b_many_files.ipynb #d7b4b877
-import codecs, glob, json, multiprocessing, os, signal, sys, threading
+import glob, json, multiprocessing, os, signal, sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -20,8 +20,9 @@ from .commands import as_list, command, plural
 from .files import InputError, atomic_file, sha256_file
 from .light import find_encoder, open_encoder
 from .paths import user_path
-from .runs import locked_folder, read_json_lines
-from .text import expand_paths, raw_lines, read_sentences
+from .runs import begin_worker, locked_folder, read_json_lines
+from .text import expand_paths, numbered_lines
+from .runningtext import read_sentences
 from .static import is_table
 
 # %% ../nbs/05b_many_files.ipynb #6e82ddc9
@@ -77,9 +78,9 @@ def plan_files(
 
 # %% ../nbs/05b_many_files.ipynb #354edafb
 def _is_blank(path):
-    "Is there no text in this file?"
-    lines = (line.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'replace') for _, line in raw_lines(path))
-    return not any(line.strip() for line in lines)
+    "Is there no text in this file? What is wrong with a file is told when it is read."
+    try: return not any(line.strip() for _, line in numbered_lines(path))
+    except InputError: return False
 
 # %% ../nbs/05b_many_files.ipynb #6ab82a77
 def _until_stopped(items, stop):
@@ -185,15 +186,10 @@ def _open(folder, device):
     return EmbeddingModel.from_pretrained(folder, choose())
 
 def _start_worker(model, device, threads, stop):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     logger.remove()
     _worker.update(model=_open(model, device), stop=stop)
     if torch := sys.modules.get('torch'): torch.set_num_threads(threads)  # a table needs none
-
-def _end_with_parent():
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 def _work(*args): return embed_file(_worker['model'], *args, _worker['stop'])
 

@@ -19,7 +19,7 @@ from .files import InputError
 from .docstrings import plain_text
 from .python_docs import documented_objects
 from .python_files import name_words
-from .pairfiles import continued_lines
+from .runningtext import continued_lines
 from .languages import split_sentences
 from .paths import user_path
 from .text import expand_paths, normalize_spaces, not_utf8, numbered_lines, OPENERS

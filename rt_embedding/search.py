@@ -19,7 +19,7 @@ from .commands import import_extra
 from .files import InputError, atomic_folder, read_json
 from .encoder import EmbeddingModel
 from .ranking import bm25_index, bm25_scores, rank, top_k
-from .languages import words
+from .languages import search_terms
 
 # %% ../nbs/11_semantic_search.ipynb #5ff9059d
 FINGERPRINT_TEXT = 'The quick brown fox reads 12 short texts, and compares their meaning!'
@@ -116,7 +116,7 @@ def build_word_index(
     entries,  # of a `SemanticIndex`
 ):            # a `bm25s.BM25`
     "The index of words that BM25 needs."
-    return bm25_index([words(words_of(entries[i])) for i in range(len(entries))])
+    return bm25_index([search_terms(words_of(entries[i])) for i in range(len(entries))])
 
 # %% ../nbs/11_semantic_search.ipynb #30ad3a8d
 @patch
