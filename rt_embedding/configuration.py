@@ -39,7 +39,7 @@ def check_ranges(
 
 # %% ../nbs/03a_configuration.ipynb #cfec06f8
 POOLINGS = ('mean', 'weighted_mean')
-MAX_LAYERS, MAX_ROTATIONS = 1024, 1 << 27
+MAX_LAYERS, MAX_ROTATIONS = 1024, 1 << 25
 ENCODER_RANGES = {name: (lambda v: v >= 1, 'be at least 1') for name in
                   ('embedding_dim', 'hidden_dim', 'n_heads', 'feedforward_dim')} | dict(
     vocab_size=(lambda v: v >= 6, 'be at least 6 (five special ids and a token)'),
