@@ -17,11 +17,12 @@ import torch
 from fastcore.script import Param
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, as_list, atomic_file, command, plural, sha256_file
+from .commands import as_list, command, plural
+from .files import InputError, atomic_file, sha256_file
 from .distributed import choose_device
 from .encoder import EmbeddingModel
 from .runs import locked_folder, read_json_lines
-from .saving import find_model
+from .folders import find_model
 from .text import expand_paths, raw_lines, read_sentences
 
 # %% ../nbs/05b_many_files.ipynb #6e82ddc9

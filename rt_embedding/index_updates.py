@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, as_list, import_extra
+from .commands import as_list, import_extra
+from .files import InputError
 from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
 from .runs import locked_folder
 from .search import GRAPH_BEAM, SemanticIndex, encoder_of, model_fingerprint, same_model

@@ -14,12 +14,14 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from fastcore.basics import patch
 from loguru import logger
-from .commands import InputError, as_list
+from .commands import as_list
+from .files import InputError
 from .docstrings import plain_text
 from .python_docs import documented_objects
 from .python_files import name_words
 from .pairfiles import continued_lines
-from .text import expand_paths, normalize_spaces, not_utf8, numbered_lines, OPENERS, split_sentences
+from .languages import split_sentences
+from .text import expand_paths, normalize_spaces, not_utf8, numbered_lines, OPENERS
 
 # %% ../nbs/10a_passages.ipynb #0b9f74be
 def _placed_sentences(lines):
