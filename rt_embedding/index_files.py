@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['INDEX_VERSION', 'damaged', 'check_entry', 'write_entries', 'StoredEntries', 'checksum', 'StoredFile', 'IndexHeader',
-           'read_index_header', 'is_index', 'StoredFiles', 'replace_files', 'open_files', 'bring_back']
+           'read_index_header', 'is_index', 'StoredFiles', 'tidy_files', 'replace_files', 'open_files', 'bring_back']
 
 # %% ../nbs/10g_index_files.ipynb #13392307
 import hashlib, json, math, os, re, shutil, zlib
@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 from fastcore.basics import patch
-from .commands import InputError, atomic_file, atomic_folder, read_json, regular_file, sha256_file
+from .files import InputError, atomic_file, atomic_folder, read_json, regular_file, sha256_file
 
 # %% ../nbs/10g_index_files.ipynb #8c44c05a
 def damaged(
@@ -133,7 +133,9 @@ def read_index_header(
     "The header of an index folder, if this version can read it."
     folder = Path(folder)
     try: raw = read_json(folder/'header.json', 1 << 26, inside=folder)
-    except InputError as e: raise InputError(f'{folder} is not a whole index ({e}): remove it and build it again') from None
+    except InputError as e:
+        raise InputError(f'{folder} is not a whole index ({e}): remove it and build it again') from None
+    if 'fingerprint' not in raw: raise InputError(f'{folder} is no index: choose another folder')
     if problem := _header_problem(raw):
         raise InputError(f'{folder} cannot be read: {problem} (header.json): remove it and build it again')
     return msgspec.convert(raw, IndexHeader)
@@ -166,6 +168,13 @@ class StoredFiles:
             if same and whole: same = sha256_file(path) == stored.sha256
         except (InputError, OSError) as e: raise damaged(self.folder, e) from None
         if not same: raise damaged(self.folder, f'{name} changed after it was written')
+
+    def check_all(self,
+        whole:bool=False,  # compare every byte, not a sample
+        names=None,        # of files; None: all that the header names
+    ):
+        "Raise `InputError` unless the files are those that were written."
+        for name in self.header.files if names is None else names: self.check(name, whole)
 
 # %% ../nbs/10g_index_files.ipynb #a4c59562
 @patch
@@ -203,7 +212,7 @@ def value(self:StoredFiles,
 
 # %% ../nbs/10g_index_files.ipynb #890b56a8
 def _fill(folder, write, about):
-    "Write the files of a new state and then the header that names them; the name of their folder."
+    "Write the files of a new state, and then the header that names their folder."
     name = f'files.{token_hex(4)}'
     try:
         with atomic_folder(folder/name) as tmp:
@@ -216,16 +225,19 @@ def _fill(folder, write, about):
     except BaseException:
         shutil.rmtree(folder/name, ignore_errors=True)
         raise
-    return name
 
 # %% ../nbs/10g_index_files.ipynb #eca0375f
 _OLD_FILES = ('vectors.npy', 'entries.jsonl', 'sources.json', 'words', 'graph.usearch', 'keys.npy')  # of format 3
 
-def _tidy(folder, name, version):
-    "Remove the states before `name`, what killed processes left, and the files of an older format."
+def tidy_files(
+    folder:Path,    # of an index that no other process may be replacing
+    version=None,   # format of the index before this one
+):
+    "Remove former states of an index, what killed processes left, and the files of an older format."
+    name = read_index_header(folder).folder
     for p in folder.iterdir():
-        ours = re.fullmatch(r'files\.[0-9a-f]{8}|\.files\.[0-9a-f]{8}\.\w{8}\.tmp', p.name) and p.name != name
-        if ours or version == 3 and p.name in _OLD_FILES:
+        ours = re.fullmatch(r'files\.[0-9a-f]{8}|\.(files\.[0-9a-f]{8}|header\.json)\.\w{8}\.tmp', p.name)
+        if (ours and p.name != name) or (version == 3 and p.name in _OLD_FILES):
             shutil.rmtree(p, ignore_errors=True) if p.is_dir() else p.unlink()
 
 def replace_files(
@@ -240,20 +252,22 @@ def replace_files(
     if not is_index(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f'{folder} exists already: choose another folder or remove it')
     before = read_json(folder/'header.json', 1 << 26).get('format_version') if is_index(folder) else None
-    _tidy(folder, _fill(folder, write, about), before)
+    _fill(folder, write, about)
+    tidy_files(folder, before)
 
 # %% ../nbs/10g_index_files.ipynb #2595e3d0
 def open_files(
     folder:Path,       # of an index
     read,              # called with `StoredFiles`; opens what it needs, and what it returns is returned
     whole:bool=False,  # compare every byte of every file with the header, not a sample
+    names=None,        # files that are compared; None: all
 ):
     "Open the files of one state of an index; start again if it was replaced meanwhile."
     header = read_index_header(folder)
     for _ in range(20):
         files = StoredFiles(folder, header)
         try:
-            for name in header.files: files.check(name, whole)
+            files.check_all(whole, names)
             return read(files)
         except (InputError, OSError) as e:
             before, header = header, read_index_header(folder)
@@ -269,4 +283,5 @@ def bring_back(
     aside = re.compile(rf'\.{re.escape(folder.name)}\.\d+\.old')
     found = [p for p in folder.parent.iterdir() if aside.fullmatch(p.name) and (p/'header.json').is_file()]
     if found:
-        with suppress(OSError): os.rename(max(found, key=lambda p: p.stat().st_mtime_ns), folder)  # or another was quicker
+        latest = max(found, key=lambda p: p.stat().st_mtime_ns)
+        with suppress(OSError): os.rename(latest, folder)  # unless another process was quicker

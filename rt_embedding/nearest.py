@@ -8,9 +8,10 @@ __all__ = ['BLOCK', 'GRAPH_BEAM', 'block_scores', 'nearest', 'to_codes', 'n_cand
 # %% ../nbs/10h_nearest.ipynb #e36fcf39
 import numpy as np
 from loguru import logger
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .index_files import damaged
-from .measures import rank, top_k
+from .ranking import rank, top_k
 
 # %% ../nbs/10h_nearest.ipynb #c4f8584a
 BLOCK = 1024  # rows converted at a time: of 256 dimensions, a megabyte
@@ -84,9 +85,8 @@ class Graph:
     def __init__(self,
         graph,       # a `usearch` index
         keys,        # `(n,)` int64, of each row
-        folder='',   # for messages
     ):
-        self.graph, self.keys, self.folder, self._order = graph, keys, folder, None
+        self.graph, self.keys, self._order = graph, keys, None
         graph.expansion_search = GRAPH_BEAM  # is not in the file
 
     def candidates(self,
@@ -100,7 +100,7 @@ class Graph:
             keys = np.asarray(self.graph.search(q, n).keys).astype(np.int64)
             at = np.searchsorted(self.keys, keys, sorter=self._order)
             rows = self._order[np.minimum(at, len(self.keys) - 1)]
-            if (self.keys[rows] != keys).any(): raise damaged(self.folder, 'the graph knows texts that are not there')
+            if (self.keys[rows] != keys).any(): raise InputError('the graph knows texts that are not there')
             found.append(np.unique(rows))
         return found
 
@@ -119,4 +119,4 @@ def open_graph(
         fits = graph is not None and (graph.ndim, len(graph)) == (header.embedding_dim, header.n)
     except Exception as e: raise damaged(files.folder, f'graph.usearch: {e}') from None
     if not fits: raise damaged(files.folder, 'graph.usearch is the graph of other vectors')
-    return Graph(graph, files.array('keys.npy', np.int64, header.n), files.folder)
+    return Graph(graph, files.array('keys.npy', np.int64, header.n))
