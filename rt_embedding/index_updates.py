@@ -19,6 +19,7 @@ from .files import InputError
 from .index_files import bring_back, damaged, is_index, open_files, tidy_files
 from .nearest import Graph
 from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
+from .paths import user_path
 from .runs import locked_folder
 from .search import (
     SemanticIndex, check_dtype, check_vectors, encoder_of, model_fingerprint, same_model)
@@ -178,7 +179,7 @@ def _inputs_of(folder, inputs, before):
     if inputs is None: return before
     def place(i):
         if str(i) == 'python' and not Path(i).exists(): return 'python'
-        return os.path.abspath(Path(i).expanduser())
+        return os.path.abspath(user_path(i))
     inputs = [place(i) for i in as_list(inputs)]
     if before and inputs != before:
         raise InputError(f"{folder} holds {', '.join(before)}, now asked for {', '.join(inputs)}: "

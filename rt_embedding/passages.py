@@ -19,8 +19,9 @@ from .files import InputError
 from .docstrings import plain_text
 from .python_docs import documented_objects
 from .python_files import name_words
-from .pairfiles import continued_lines
+from .runningtext import continued_lines
 from .languages import split_sentences
+from .paths import user_path
 from .text import expand_paths, normalize_spaces, not_utf8, numbered_lines, OPENERS
 
 # %% ../nbs/10a_passages.ipynb #0b9f74be
@@ -332,7 +333,7 @@ def source_files(
     "The files that an index is made of."
     inputs, found = as_list(inputs), set()
     for one in inputs:
-        path = Path(one).expanduser()
+        path = user_path(one)
         if str(one) == 'python' and not path.exists(): found.add('python')
         elif path.is_dir(): found |= _below(path)
         else: found |= {p.absolute() for p in expand_paths(str(one))}

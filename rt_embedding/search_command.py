@@ -18,12 +18,9 @@ from loguru import logger
 from wcwidth import iter_graphemes, width as columns
 from .commands import as_list, command
 from .files import InputError
-from .encoder import EmbeddingModel
-from .index_files import bring_back
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
-from .page import PageServer
+from .light import find_encoder, open_encoder
 from .passages import printable, read_source, source_files
-from .folders import find_model
 from .search import SemanticIndex, check_question
 from .languages import words
 
@@ -166,8 +163,9 @@ def index_server(
     title:str='',            # of the window
     port:int=8765,           # of 127.0.0.1; 0: any that is free
     max_points:int=4000,     # on the map; of a larger index an even sample is drawn
-)->PageServer:               # call its `serve_forever()`
+):                           # a `PageServer`: call its `serve_forever()`
     "A page on this machine to search an index, and to look around in it."
+    from rt_embedding.page import PageServer  # only here: a question on the command line needs no templates
     points, (mean, plane) = map_points(index, max_points)
     def at(v): return [round(float(x), 4) for x in (v - mean) @ plane]
     def shown(e): return dict(text=e['text'], name=e.get('name') or '', place=place_of(e))
@@ -204,7 +202,7 @@ def _model(path, what):
     "Load a model; the error says which one was needed."
     if not Path(path).is_dir():
         raise InputError(f'{what} holds no model: run rt_quickstart first, or give --model a_model')
-    return EmbeddingModel.from_pretrained(path)
+    return open_encoder(path)
 
 # %% ../nbs/11b_search_command.ipynb #9056469b
 def temporary_index(
@@ -216,7 +214,7 @@ def temporary_index(
     where = Path(run)/'index'
     if not inputs and not where.is_dir():
         raise InputError(f'{run} holds no index: run rt_quickstart first, or give --input your_texts --model a_model')
-    m = EmbeddingModel.from_pretrained(model) if model else _model(run, run)
+    m = open_encoder(model) if model else _model(run, run)
     return index_passages(m, inputs) if inputs else SemanticIndex.load(where, m)
 
 # %% ../nbs/11b_search_command.ipynb #12b9567e
@@ -229,14 +227,13 @@ def kept_index(
 )->SemanticIndex:
     "Open the index given with --index; make or update it if requested."
     folder, remembered = Path(index), ''
-    bring_back(folder)
-    if (folder/'header.json').is_file(): remembered = read_sources(folder)['model']
+    if (folder/'sources.json').is_file(): remembered = read_sources(folder)['model']
     elif not inputs:
         raise InputError(f'{index} is no index that was made from files: say with --input what it should hold')
     path = model or remembered or run
-    m = EmbeddingModel.from_pretrained(path) if model else _model(path, path)
+    m = open_encoder(path) if model else _model(path, path)
     if not (inputs or update): return SemanticIndex.load(folder, m)
-    found, counts = update_index(folder, m, inputs or None, str(find_model(path).absolute()))
+    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()))
     kinds = ('unchanged', 'changed', 'new', 'removed', 'skipped')
     done = [f'{counts[kind]:,} {kind}' for kind in kinds if counts[kind]]
     logger.info(f"{index}: {counts['passages']:,} passages of {counts['files']:,} files; {', '.join(done)}; "
