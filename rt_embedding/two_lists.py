@@ -9,7 +9,7 @@ __all__ = ['LEXICAL_WEIGHT', 'words_of', 'build_word_index', 'open_words', 'fuse
 import numpy as np
 from .commands import import_extra
 from .index_files import damaged
-from .languages import words
+from .languages import search_terms
 from .ranking import bm25_index
 
 # %% ../nbs/10i_two_lists.ipynb #7dedd7a8
@@ -23,7 +23,7 @@ def build_word_index(
     entries,  # of a `SemanticIndex`
 ):            # a `bm25s.BM25`
     "The index of words that BM25 needs."
-    return bm25_index([words(words_of(entries[i])) for i in range(len(entries))])
+    return bm25_index([search_terms(words_of(entries[i])) for i in range(len(entries))])
 
 # %% ../nbs/10i_two_lists.ipynb #1db0c07a
 _SETTINGS = ('k1', 'b', 'delta', 'method', 'idf_method', 'dtype', 'int_dtype', 'backend', 'nonoccurrence_array')
