@@ -73,10 +73,10 @@ class EncoderConfig:
         if self.hidden_dim % (2*self.n_heads):
             raise InputError('hidden_dim must be an even multiple of n_heads, '
                              f'got {self.hidden_dim} and {self.n_heads}')
-        rotations = self.n_layers*self.context_window*(self.hidden_dim//self.n_heads)
-        if rotations > MAX_ROTATIONS:
-            raise InputError(f'context_window {self.context_window} is too large for {self.n_layers} layers: '
-                             f'their rotation tables would hold {rotations:,} numbers')
+        rotations = self.n_layers*(self.hidden_dim//self.n_heads)  # for each position
+        if rotations*self.context_window > MAX_ROTATIONS:
+            raise InputError(f'context_window {self.context_window:,} is too large for the rotation tables of '
+                             f'{self.n_layers} layers: at most {MAX_ROTATIONS//rotations:,} positions fit')
 
 # %% ../nbs/03a_configuration.ipynb #148bd1d8
 PRESETS = {  # sizes that go together; every field can still be set by itself
