@@ -40,7 +40,7 @@ from rt_embedding.python_docs import documented_objects, python_sentences
 from rt_embedding.text import read_sentences
 from rt_embedding.tokenizer import SentencePieceTokenizer, train_tokenizer
 from rt_embedding.vocabulary import BOS_ID, EOS_ID
-from rt_embedding.training import retain_freed_memory
+from rt_embedding.run_helpers import retain_freed_memory
 from turns import in_turns
 
 D, L, H, FF = peers.D, peers.L, peers.H, peers.FF

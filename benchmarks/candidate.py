@@ -9,12 +9,12 @@ import torch.nn.functional as F
 
 import rt_embedding.linear
 from rt_embedding import EmbeddingModel, SentencePieceTokenizer
-from rt_embedding.corpus import BatchPlan
+from rt_embedding.batches import BatchPlan
 from rt_embedding.masking import IGNORE
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.onnx import OnnxEncoder, export_onnx
 from rt_embedding.steps import TrainingConfig, parameter_groups, to_device
-from rt_embedding.training import retain_freed_memory
+from rt_embedding.run_helpers import retain_freed_memory
 
 
 class Rows:

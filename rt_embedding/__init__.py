@@ -9,7 +9,7 @@ __all__ = ['InputError', 'EmbeddingModel', 'EncoderConfig', 'ModelLogger', 'Trai
 
 # %% ../nbs/99_package.ipynb #c44feeb3
 import rt_embedding.encoding, rt_embedding.saving, rt_embedding.interop  # they add methods to `EmbeddingModel`
-from .commands import InputError
+from .files import InputError
 from .configuration import EncoderConfig
 from .encoder import EmbeddingModel
 from .logging import ModelLogger, TrainingLogger

@@ -11,8 +11,10 @@ __all__ = ['ABOUT', 'alignment', 'pair_cosines', 'uniformity', 'mean_cosine', 'f
 # %% ../nbs/10_embedding_analysis.ipynb #1454017f
 from typing import Sequence
 import numpy as np
-from .commands import InputError, import_extra
-from .measures import mrr_at_k, rank
+from .commands import import_extra
+from .files import InputError
+from .measures import mrr_at_k
+from .ranking import rank
 from .plots import OKABE_ITO, axes
 from .vectors import unit_vectors
 
@@ -22,12 +24,12 @@ def _cloud(x, at_least=2):
     if len(np.atleast_1d(x)) < at_least: raise InputError(f'this needs at least {at_least} vectors, got {len(x)}')
     return unit_vectors(x)
 
-# %% ../nbs/10_embedding_analysis.ipynb #4d1695eb
 def _same_shape(anchors, positives):
     a, b = _cloud(anchors, 1), _cloud(positives, 1)
     if a.shape != b.shape: raise InputError(f'positives must match row by row, got shapes {a.shape} and {b.shape}')
     return a, b
 
+# %% ../nbs/10_embedding_analysis.ipynb #4d1695eb
 def alignment(
     anchors,     # `(n,E)` vectors
     positives,   # `(n,E)` vectors that belong with them, row by row

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn, Tensor
-from .commands import InputError
+from .files import InputError
 from .linear import Linear
 from .plots import axes
 from .rope import RotaryEmbedding

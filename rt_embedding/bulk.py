@@ -17,11 +17,13 @@ import torch
 from fastcore.script import Param
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, as_list, atomic_file, command, plural, sha256_file
+from .commands import as_list, command, plural
+from .files import InputError, atomic_file, sha256_file
 from .distributed import choose_device
 from .encoder import EmbeddingModel
+from .paths import user_path
 from .runs import locked_folder, read_json_lines
-from .saving import find_model
+from .folders import find_model
 from .text import expand_paths, raw_lines, read_sentences
 
 # %% ../nbs/05b_many_files.ipynb #6e82ddc9
@@ -64,7 +66,7 @@ def plan_files(
     "Give every text file a place for its vectors."
     plan, seen = {}, set()
     for one in map(str, as_list(inputs)):
-        root = _root(Path(one).expanduser())
+        root = _root(user_path(one))
         for path in expand_paths(one, again=True):
             if (real := path.resolve()) in seen: continue
             seen.add(real)

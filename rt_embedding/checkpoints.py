@@ -10,7 +10,7 @@ __all__ = ['MAX_CHECKPOINT_BYTES', 'torch_save', 'checkpoints', 'remove_checkpoi
 import json, math, os, shutil, zipfile
 from pathlib import Path
 import torch
-from .commands import InputError, atomic_folder, regular_file, read_json, sha256_file
+from .files import InputError, atomic_folder, regular_file, read_json, sha256_file
 from .encoder import EmbeddingModel
 
 # %% ../nbs/06h_checkpoints.ipynb #b6144d46

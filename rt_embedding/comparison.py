@@ -12,7 +12,8 @@ import numpy as np
 from rt_embedding.analysis import (
     effective_rank, first_component_share, hubness, mean_cosine, neighbours, paired_cosines, reciprocal_ranks,
     uniformity)
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .measures import Bootstrap, jackknife
 from .plots import OKABE_ITO, axes
 from .vectors import cut_vectors, unit_vectors

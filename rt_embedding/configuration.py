@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, fields
 from types import NoneType
 from typing import get_args
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/03a_configuration.ipynb #b04a0001
 def check_types(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/08_contrastive_learning.ipynb #092e9c4a
 def info_nce(

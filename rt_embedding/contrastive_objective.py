@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from loguru import logger as log
-from .commands import InputError
+from .files import InputError
 from .contrastive import (
     collapse_warning, embedding_diagnostics, false_negative_mask, grad_cache, matryoshka_loss, positive_rank)
 from .distributed import gather

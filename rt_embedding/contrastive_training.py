@@ -17,11 +17,13 @@ from fastcore.meta import delegates
 from fastcore.script import Param
 from torch import nn
 from .checkpoints import checkpoints
-from .commands import InputError, as_list, command
+from .commands import as_list, command
+from .files import InputError
 from .contrastive import check_matryoshka_dims, info_nce
 from .contrastive_objective import ContrastiveObjective, pair_table
 from .spectral import check_init, spectral_init
-from .corpus import TokenShards, build_shards, train_validation_split
+from .batches import train_validation_split
+from .corpus import TokenShards, build_shards
 from .distributed import choose_device, main_first, world
 from .encoder import EmbeddingModel
 from .joint import JointObjective

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/06a_cooccurrence.ipynb #da74b503
 def token_slices(
@@ -61,7 +61,6 @@ def _check_table(vocab_size, memory_gb):
                          f'{memory_gb:g}: use a tokenizer with at most {int((memory_gb/4e-9)**.5):,} pieces, '
                          'or raise memory_gb')
 
-# %% ../nbs/06a_cooccurrence.ipynb #3ac00014
 def _add_transpose(x, step=1024):
     "Make `x` symmetric in place, block by block: a second table would double the memory."
     for i in range(0, len(x), step):
@@ -174,7 +173,6 @@ def unit_rows(
     "Scale each row to length 1; rows of zeros stay zero."
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9)
 
-# %% ../nbs/06a_cooccurrence.ipynb #6f82aba9
 def nearest_tokens(
     vectors:np.ndarray,  # `(V,D)` token vectors
     token_id:int,        # whose neighbours

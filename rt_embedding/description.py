@@ -16,7 +16,8 @@ import numpy as np
 from .analysis import (
     alignment, effective_rank, embedding_map, k_occurrence, pair_cosines, paired_cosines, pca, plot_map,
     reciprocal_ranks, shape_measures, similarity_heatmap, similarity_histogram, verdicts)
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from rt_embedding.comparison import (
     MAX_TEXTS, cka, differences, neighbour_overlap, plot_quality_by_length, plot_truncation_curve, quality_by_length,
     truncation_curve)
@@ -25,13 +26,15 @@ from .evaluate_command import load_encoder
 from .inside import (
     attention_of, layer_vectors, mean_head_statistics, plot_attention, plot_heads, plot_positional_bias,
     plot_token_norms, positional_bias, token_norms)
-from .measures import mrr_at_k, rank
-from .text import words
+from .measures import mrr_at_k
+from .ranking import rank
+from .languages import words
 from .pairfiles import is_pair_file, read_pairs, say_left_out
 from .plots import OKABE_ITO
 from .commands import as_list
 from .testsets import noise_task
-from .text import expand_paths, read_sentences, split_sentences
+from .languages import split_sentences
+from .text import expand_paths, read_sentences
 from .vocabulary import reservoir_sample
 from .vectors import unit_vectors
 

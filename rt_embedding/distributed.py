@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['STEP_TIMEOUT', 'PATIENCE', 'PeerLost', 'connection_errors', 'ProcessInfo', 'world', 'choose_device', 'main_first',
-           'broadcast_weights', 'is_sharded', 'sum_gradients', 'gather', 'shard_blocks', 'clip_gradients',
-           'split_shards', 'whole_model', 'whole_state', 'load_weights', 'load_optimizer']
+           'broadcast_weights', 'is_sharded', 'sum_gradients', 'gather']
 
 # %% ../nbs/05a_distributed.ipynb #f90b2413
 import atexit, os, sys
@@ -17,8 +16,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from .commands import InputError, exit_code
-from .encoder import EmbeddingModel
+from .commands import exit_code
+from .files import InputError
 
 # %% ../nbs/05a_distributed.ipynb #5f627567
 def _number(name, default):
@@ -219,96 +218,3 @@ def gather(
 )->Tensor:        # `(sum of sizes,...)` rows of all processes, by rank
     "Rows of all processes in one tensor; in the backward pass each row collects the gradients of all processes."
     return _Gather.apply(x, list(sizes))
-
-# %% ../nbs/05a_distributed.ipynb #c7785372
-def shard_blocks(
-    model:EmbeddingModel,  # its blocks are split, in place
-):
-    "Keep only a part of every block in each process (FSDP); the rest stays whole."
-    from torch.distributed.device_mesh import init_device_mesh  # only here: they take a second to import
-    from torch.distributed.fsdp import fully_shard
-    w = world()
-    if w.size == 1: raise InputError('shard needs several processes: start with torchrun --nproc_per_node 2 (or more)')
-    if not len(model.blocks): raise InputError('shard divides the blocks, and this model has none: leave it out')
-    mesh = init_device_mesh(model.device.type, (w.size,))
-    for block in model.blocks:
-        fully_shard(block, mesh=mesh, reshard_after_forward=True)  # also when no backward follows, as in a validation
-        block.set_gradient_divide_factor(1.0)
-        block.set_force_sum_reduction_for_comms(True)  # gloo knows sums only
-
-# %% ../nbs/05a_distributed.ipynb #e21afb30
-def clip_gradients(
-    parameters,       # of the model, some of them perhaps sharded
-    max_norm:float,   # longer gradients are clipped to this
-)->Tensor:            # 0-dim, the norm before
-    "`clip_grad_norm_` that also knows parameters of which each process has a part."
-    parameters = [p for p in parameters if p.grad is not None]
-    parts = [p.grad.to_local() for p in parameters if is_sharded(p)]
-    if not parts: return nn.utils.clip_grad_norm_(parameters, max_norm)
-    whole = [p.grad for p in parameters if not is_sharded(p)]
-    def squares(gradients): return torch.stack([g.norm().square() for g in gradients]).sum()
-    norm = (_sum(squares(parts)) + squares(whole)).sqrt()
-    scale = (max_norm/(norm + 1e-6)).clamp(max=1.)  # as PyTorch does
-    for g in parts + whole: g.mul_(scale)
-    return norm
-
-# %% ../nbs/05a_distributed.ipynb #0475938f
-def split_shards(
-    parameters:list,  # of one group of an optimizer
-)->list:              # one or two lists: whole ones, sharded ones
-    "Split a group into whole and sharded tensors, which optimizers cannot mix."
-    kinds = [[p for p in parameters if is_sharded(p) == sharded] for sharded in (False, True)]
-    return [kind for kind in kinds if kind] or [[]]
-
-# %% ../nbs/05a_distributed.ipynb #f1a11af8
-def whole_model(
-    model:EmbeddingModel,  # perhaps sharded
-)->EmbeddingModel|None:    # the model itself if it is whole, else a copy on the CPU in rank 0, None in the others
-    "Put a sharded model together to save it; all processes must call this."
-    if not any(map(is_sharded, model.parameters())): return model
-    weights = {}
-    for k, v in model.state_dict().items():
-        v = v.full_tensor() if is_sharded(v) else v
-        if world().main: weights[k] = v.detach().cpu()
-    if not world().main: return None
-    copy = model.fresh_copy()
-    copy.load_state_dict(weights)
-    return copy.train(model.training)
-
-# %% ../nbs/05a_distributed.ipynb #5e2e8dd1
-def whole_state(
-    optimizer,  # of a model that is perhaps sharded
-)->dict:        # its `state_dict`, with nothing but whole tensors
-    "The state of an optimizer, put together; all processes must call this."
-    state = optimizer.state_dict()
-    def whole(v): return v.full_tensor().cpu() if is_sharded(v) else v
-    return dict(state, state={i: {k: whole(v) for k, v in memory.items()} for i, memory in state['state'].items()})
-
-# %% ../nbs/05a_distributed.ipynb #8a652bd1
-def _distribute(value, like):
-    "`value` in the form of `like`: the whole tensor, or the part of this process."
-    if not is_sharded(like): return value
-    from torch.distributed.tensor import distribute_tensor
-    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
-
-# %% ../nbs/05a_distributed.ipynb #ec2dbbbe
-def load_weights(
-    model:EmbeddingModel,  # perhaps sharded
-    weights:dict,          # a whole `state_dict`, the same in every process
-):
-    "Distribute whole weights over a model."
-    own = model.state_dict()
-    if missing := own.keys() ^ weights.keys(): raise InputError(f'weights and model differ in {sorted(missing)[0]}')
-    with torch.no_grad():
-        for k, v in own.items(): v.copy_(_distribute(weights[k], v))
-
-# %% ../nbs/05a_distributed.ipynb #e91d219a
-def load_optimizer(
-    optimizer,   # of a model that is perhaps sharded
-    state:dict,  # from `whole_state`
-):
-    "Distribute the state of an optimizer over its parameters."
-    parameters = [p for g in optimizer.param_groups for p in g['params']]
-    def own(v, parameter): return _distribute(v, parameter) if torch.is_tensor(v) and v.dim() else v
-    memory = {i: {k: own(v, parameters[i]) for k, v in kept.items()} for i, kept in state['state'].items()}
-    optimizer.load_state_dict(dict(state, state=memory))

@@ -8,7 +8,8 @@ __all__ = ['PLACEHOLDER', 'plain_text', 'is_sentence', 'is_summary', 'paragraphs
 # %% ../nbs/06b_docstrings.ipynb #be6cd57b
 import inspect, re
 from itertools import pairwise
-from .text import normalize_spaces, split_sentences
+from .languages import split_sentences
+from .text import normalize_spaces
 
 # %% ../nbs/06b_docstrings.ipynb #501716b3
 PLACEHOLDER = '\ufffc'  # marks where a formula or a reference was removed: its sentence is incomplete

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
 from .attention import MultiHeadAttention
-from .commands import InputError
+from .files import InputError
 from .configuration import EncoderConfig
 from .linear import Linear, linear
 from .logging import ModelLogger

@@ -15,10 +15,11 @@ from fastcore.basics import patch
 from torch import Tensor
 from tqdm import tqdm
 from .attention import padding_mask
-from .commands import InputError
+from .files import InputError
 from .encoder import EmbeddingModel
 from .linear import autocast
-from .tokenizer import Truncation, token_chunks
+from .coverage import Truncation
+from .tokenizer import text_source, token_chunks
 from .vectors import cut_vectors
 from .vocabulary import BOS_ID, EOS_ID, PAD_ID
 
@@ -89,7 +90,7 @@ def encode_stream(self:EmbeddingModel,
     if not 1 <= dim <= c.embedding_dim:
         raise InputError(f'truncate_dim must lie in 1..{c.embedding_dim}, got {truncate_dim}')
     if isinstance(texts, list) and 0 < len(texts) <= block: chunks = [encode(texts)]  # needs no thread beside it
-    else: chunks = token_chunks(texts, encode, block, 1 << 24, workers=1)
+    else: chunks = token_chunks(text_source(texts), encode, block, 1 << 24, workers=1)
     for rows in chunks:
         cut.count(rows)
         yield self._encode_rows(rows, batch_size, dim, precision)
@@ -110,7 +111,7 @@ def encode(self:EmbeddingModel,
 ):                                        # `(E,)` for a text, `(n,E)` float32 for a list, order kept
     "Text in, unit vectors out."
     one = isinstance(texts, str)
-    texts = [texts] if one else list(texts)
+    texts = [texts] if one else list(text_source(texts))
     if device is not None: self.to(device)
     show = len(texts) > 10_000 if show_progress_bar is None else show_progress_bar
     blocks = [np.empty((0, truncate_dim or self.config.embedding_dim), np.float32)]

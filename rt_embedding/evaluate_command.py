@@ -15,7 +15,8 @@ from typing import Callable
 import numpy as np
 import torch
 from fastcore.script import Param
-from .commands import InputError, as_list, atomic_file, command, import_extra
+from .commands import as_list, command, import_extra
+from .files import InputError, atomic_file
 from .spectral import spectral_init
 from .corpus import build_shards
 from .distributed import choose_device

@@ -14,12 +14,13 @@ from collections import Counter
 from functools import lru_cache
 from typing import Callable, Sequence
 import numpy as np
-from .commands import InputError, import_extra
-from .measures import (
-    BOOTSTRAP, MEASURES, Bootstrap, bm25_ranking, markdown_table, pearson, rank, spearman, tfidf_similarity)
+from .commands import import_extra
+from .files import InputError
+from .measures import BOOTSTRAP, MEASURES, Bootstrap, markdown_table, pearson, spearman
+from .ranking import bm25_ranking, rank, tfidf_similarity
 from .plots import OKABE_ITO, axes
 from .testsets import LabelledData, RetrievalData, STSData, pairs_data
-from .text import words
+from .languages import words
 from .vectors import cut_vectors, unit_vectors
 
 # %% ../nbs/09b_evaluation.ipynb #c5c87602

@@ -9,7 +9,8 @@ __all__ = ['PUBLISHED_FILES', 'is_hub_name', 'fetch', 'upload']
 import os, re
 from pathlib import Path
 from loguru import logger
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 
 # %% ../nbs/00e_hub.ipynb #07d3fb09
 _NAME = re.compile(r'[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*', re.ASCII)

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, as_list, import_extra
+from .commands import as_list, import_extra
+from .files import InputError
 from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
+from .paths import user_path
 from .runs import locked_folder
 from .search import GRAPH_BEAM, SemanticIndex, encoder_of, model_fingerprint, same_model
 
@@ -162,7 +164,7 @@ def _inputs_of(folder, inputs, before):
     if inputs is None: return before
     def place(i):
         if str(i) == 'python' and not Path(i).exists(): return 'python'
-        return os.path.abspath(Path(i).expanduser())
+        return os.path.abspath(user_path(i))
     inputs = [place(i) for i in as_list(inputs)]
     if before and inputs != before:
         raise InputError(f"{folder} holds {', '.join(before)}, now asked for {', '.join(inputs)}: "

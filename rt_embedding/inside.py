@@ -13,7 +13,8 @@ from itertools import chain
 from typing import Sequence
 import numpy as np
 import torch
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .encoder import EmbeddingModel, masked_mean
 from .encoding import evaluating, pad_rows
 from .measures import spearman

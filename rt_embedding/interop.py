@@ -11,7 +11,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .configuration import parameter_count
 from .encoder import EmbeddingModel
 
@@ -21,7 +22,8 @@ def embed_documents(self:EmbeddingModel,
     texts,               # n texts
 )->list[list[float]]:    # n lists of E numbers
     "`encode` under the name that LangChain uses."
-    return self.encode(list(texts)).tolist()
+    if isinstance(texts, str): raise InputError('a list of texts is needed, got one text: wrap it in a list')
+    return self.encode(texts).tolist()
 
 @patch
 def embed_query(self:EmbeddingModel,

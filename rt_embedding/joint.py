@@ -8,7 +8,7 @@ __all__ = ['JointObjective']
 # %% ../nbs/07c_joint_objective.ipynb #c40ae8cf
 import math
 from fastcore.basics import patch
-from .commands import InputError
+from .files import InputError
 from .steps import Objective
 
 # %% ../nbs/07c_joint_objective.ipynb #428c7782

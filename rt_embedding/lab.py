@@ -11,7 +11,8 @@ import json, os, runpy
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from fastcore.script import Param
-from .commands import InputError, atomic_file, command, import_extra
+from .commands import command, import_extra
+from .files import InputError, atomic_file
 from .lab_models import OPTIMIZERS, LabConfig, change, field_type
 from .lab_runs import LabData, lab_texts_id, load_lab_texts, run_once
 from .runs import locked_folder, read_json_lines

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 import torch
 import torch.nn.functional as F
 from torch import nn
-from .commands import InputError
+from .files import InputError
 from .spectral import check_init
 from .configuration import check_ranges, check_types
 from .encoder import EmbeddingModel, EncoderBlock, FeedForward
@@ -220,7 +220,6 @@ def bos_pooling(
     "The vector of the first token, BOS, represents the text."
     model.pooler = lambda hidden, mask: hidden[:, 0]
 
-# %% ../nbs/12_lab_models.ipynb #09c22dd2
 @change('pooling', 'max')
 def max_pooling(
     model,  # fresh, changed in place
@@ -316,7 +315,6 @@ def with_relu(
     "ReLU in the feed-forward."
     replace_feedforward(model, lambda *sizes: ActivationFeedForward(*sizes, F.relu))
 
-# %% ../nbs/12_lab_models.ipynb #7e047ed9
 @change('activation', 'relu2')
 def with_squared_relu(
     model,  # fresh, changed in place

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
-from .commands import InputError, atomic_file
+from .files import InputError, atomic_file
 from .contrastive_objective import ContrastiveObjective
 from .spectral import spectral_init
 from .encoder import EmbeddingModel
@@ -37,7 +37,7 @@ from .text import expand_paths, read_sentences
 from .tokenizer import SentencePieceTokenizer
 from .vocabulary import count_words, learn_vocabulary, reservoir_sample
 from .steps import TrainingConfig, learning_rate_at
-from .training import retain_freed_memory
+from .run_helpers import retain_freed_memory
 
 # %% ../nbs/12b_lab_runs.ipynb #ede4c928
 def batch_flops(

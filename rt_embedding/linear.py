@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn, Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/02a_linear.ipynb #623ac13b
 ONEDNN = (platform.machine() in ('x86_64', 'AMD64') and torch.backends.mkldnn.is_available()

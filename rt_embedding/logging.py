@@ -12,9 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from fastcore.basics import patch
 from loguru import logger
-from torch import Tensor
 from tqdm import tqdm
-from .commands import InputError, atomic_file, clean_up
+from .files import InputError, atomic_file, clean_up
 from .runs import read_json_lines
 
 # %% ../nbs/00c_logging.ipynb #38da5e02
@@ -87,7 +86,7 @@ def info(self:ModelLogger,
 @patch
 def tensor(self:ModelLogger,
     name:str,  # what it is
-    x:Tensor,  # any shape
+    x,         # a tensor of any shape
 ):
     "Log a tensor in the categories that are on; the tensor is neither changed nor kept."
     if 'shapes' in self.categories: self._say('shapes', f'{name}: shape {tuple(x.shape)}, {x.dtype}, {x.device}')

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .plots import axes
 
 # %% ../nbs/05_masking_strategy.ipynb #b0500001

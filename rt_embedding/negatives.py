@@ -10,7 +10,7 @@ import json, re
 from collections import defaultdict
 from pathlib import Path
 import numpy as np
-from .commands import InputError, atomic_file
+from .files import InputError, atomic_file
 from .overlap import text_hash
 
 # %% ../nbs/07b_hard_negatives.ipynb #b055b60e

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import nn
-from .commands import InputError, atomic_folder, command, import_extra
+from .commands import command, import_extra
+from .files import InputError, atomic_folder
 from .encoder import EmbeddingModel
 from .text import read_sentences
 from .encoding import evaluating, pad_rows

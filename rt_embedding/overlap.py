@@ -9,7 +9,8 @@ __all__ = ['text_key', 'text_hash', 'text_fingerprint', 'find_contamination', 'T
 import re, unicodedata
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from .text import normalize_spaces, words
+from .languages import words
+from .text import normalize_spaces
 
 # %% ../nbs/00f_overlap.ipynb #11759358
 def text_key(

@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from loguru import logger
 from markupsafe import Markup
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/10b_search_page.ipynb #a73cd780
 def asset(

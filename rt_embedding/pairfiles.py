@@ -14,9 +14,11 @@ from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .overlap import text_hash, text_key
-from .text import OPENERS, UNREADABLE, bare_suffix, expand_paths, numbered_lines, split_sentences
+from .languages import split_sentences
+from .text import OPENERS, UNREADABLE, bare_suffix, expand_paths, numbered_lines
 
 # %% ../nbs/00i_pair_files.ipynb #5e60a0dc
 def _columns(line, place):

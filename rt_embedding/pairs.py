@@ -11,8 +11,8 @@ from copy import copy
 from fastcore.basics import patch
 import numpy as np
 import torch
-from .commands import InputError
-from .corpus import make_batch
+from .files import InputError
+from .batches import make_batch
 from .overlap import text_hash
 from .tokenizer import SentencePieceTokenizer
 

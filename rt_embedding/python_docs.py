@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
-from .commands import InputError
+from .files import InputError
 from .docstrings import is_sentence
 from .overlap import text_key
 from .plots import OKABE_ITO, axes
 from .python_files import (
     DocumentedObject, inspect_standard, locate_packages, name_words, read_python_source)
-from .text import split_sentences
+from .languages import split_sentences
 
 # %% ../nbs/06d_python_docs.ipynb #1ed69e6d
 def _work(task):

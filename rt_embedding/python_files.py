@@ -11,7 +11,7 @@ import ast, difflib, importlib, importlib.metadata, importlib.util, inspect, io
 import os, re, sys, sysconfig, tokenize, types, warnings
 from dataclasses import dataclass
 from pathlib import Path
-from .commands import InputError
+from .files import InputError
 from .docstrings import is_summary, parse_docstring
 from .text import normalize_spaces
 

@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from fastcore.script import Param
-from .commands import InputError, atomic_file, atomic_folder, command, import_extra, sha256_file
+from .commands import command, import_extra
+from .files import InputError, atomic_file, atomic_folder, sha256_file
 from .spectral import check_init
 from .configuration import PRESETS
 from .evaluation import evaluate_retrieval, score_ranking
 from .logging import read_metrics
 from .plots import plot_training
-from .measures import bm25_ranking, markdown_table
+from .measures import markdown_table
+from .ranking import bm25_ranking
 from .pairfiles import load_pairs, say_left_out
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines

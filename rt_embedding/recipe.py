@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import partial
 from fastcore.basics import patch
 from fastcore.script import Param
-from .commands import InputError, atomic_file, command, plural, sha256_file
+from .commands import command, plural
+from .files import InputError, atomic_file, sha256_file
 from .evaluation import baseline_results, results_table, task_results
 from .negatives import negated_pairs
 from .overlap import TestSetFilter

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from fastcore.script import Param
 from .analysis import ABOUT, neighbours
-from .commands import InputError, atomic_folder, command, import_extra
+from .commands import command, import_extra
+from .files import InputError, atomic_folder
 from rt_embedding.description import (
     PICTURES, ReportData, compare_models, describe, encode_all, find_places, load_models, map_rows, read_texts,
     save_pictures, shorten)
 from .distributed import choose_device
 from .measures import markdown_table
-from .text import words
+from .languages import words
 from .page import content_policy, inline, render
 from .commands import as_list
 

@@ -9,7 +9,7 @@ __all__ = ['rope_frequencies', 'rope_tables', 'rotate', 'RotaryEmbedding']
 import torch
 from fastcore.basics import patch
 from torch import nn, Tensor
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/02_rope.ipynb #7c4d8626
 def rope_frequencies(

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from fastcore.basics import patch
 from filelock import FileLock, Timeout
-from .commands import InputError, atomic_file, make_folders, read_json, remove_empty
+from .files import InputError, atomic_file, make_folders, read_json, remove_empty
 
 # %% ../nbs/00b_runs.ipynb #527905ca
 def _remove_lock(path, new, beside):

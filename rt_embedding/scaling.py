@@ -10,10 +10,11 @@ import json
 from pathlib import Path
 from .bulk import (collect_vectors, embed_file, file_error, kept_dim, open_vectors, plan_files,
                                vectors_heading)
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .configuration import EncoderConfig, parameter_count
 from .encoder import EmbeddingModel
-from .saving import find_model
+from .folders import find_model
 
 # %% ../nbs/11e_scaling.ipynb #890a2d27
 def _sent_bytes(blocks, others, processes, shard):

@@ -15,10 +15,11 @@ from json import dumps, loads
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
-from .commands import InputError, atomic_folder, import_extra, read_json
+from .commands import import_extra
+from .files import InputError, atomic_folder, read_json
 from .encoder import EmbeddingModel
-from .measures import bm25_index, bm25_scores, rank, top_k
-from .text import words
+from .ranking import bm25_index, bm25_scores, rank, top_k
+from .languages import words
 
 # %% ../nbs/11_semantic_search.ipynb #5ff9059d
 FINGERPRINT_TEXT = 'The quick brown fox reads 12 short texts, and compares their meaning!'

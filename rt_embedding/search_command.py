@@ -16,14 +16,15 @@ import numpy as np
 from fastcore.script import Param
 from loguru import logger
 from wcwidth import iter_graphemes, width as columns
-from .commands import InputError, as_list, command
+from .commands import as_list, command
+from .files import InputError
 from .encoder import EmbeddingModel
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
 from .page import PageServer
 from .passages import printable, read_source, source_files
-from .saving import find_model
+from .folders import find_model
 from .search import SemanticIndex, check_question
-from .text import words
+from .languages import words
 
 # %% ../nbs/11b_search_command.ipynb #0a543950
 def clip(

@@ -9,7 +9,8 @@ __all__ = ['rt_corpus', 'file_sentences', 'write_lines', 'make_corpus']
 from pathlib import Path
 from fastcore.script import Param
 from tqdm import tqdm
-from .commands import InputError, atomic_file, command
+from .commands import command
+from .files import InputError, atomic_file
 from .pairfiles import load_pairs, passage_sentences, read_pairs, say_left_out, sniff
 from .python_docs import documented_objects, python_pairs, python_sentences
 from .text import expand_paths, normalize_spaces

@@ -9,7 +9,7 @@ __all__ = ['sif_weights', 'bag_of_vectors', 'zero_residual_branches', 'spectral_
 import time
 import numpy as np
 import torch
-from .commands import InputError
+from .files import InputError
 from .cooccurrence import count_cooccurrences, ppmi, spectral_embedding, unigram_counts, unit_rows
 from .vocabulary import BOS_ID, EOS_ID
 

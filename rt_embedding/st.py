@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
-from .commands import InputError, atomic_folder, import_extra
+from .commands import import_extra
+from .files import InputError, atomic_folder
 from .encoder import EmbeddingModel
 from .encoding import pad_rows
 from .tokenizer import SentencePieceTokenizer

@@ -14,10 +14,11 @@ from hashlib import blake2b
 from pathlib import Path
 import torch
 from fastcore.basics import patch
-from .commands import InputError, atomic_file, read_json
+from .files import InputError, atomic_file, read_json
 from .contrastive_objective import ContrastiveObjective
 from .spectral import spectral_init
-from .corpus import build_shards, train_validation_split
+from .batches import train_validation_split
+from .corpus import build_shards
 from .encoder import EmbeddingModel
 from .measures import markdown_table
 from .mlm import MLMObjective

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from tqdm import tqdm
-from .commands import InputError, atomic_folder
-from .tokenizer import SentencePieceTokenizer, Truncation, token_chunks
+from .files import InputError, atomic_folder
+from .coverage import Truncation
+from .tokenizer import SentencePieceTokenizer, text_source, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
 
 # %% ../nbs/04c_static_table.ipynb #f96bcf4f
@@ -108,7 +109,7 @@ def encode_stream(self:StaticTable,
     if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
     if not 1 <= dim <= width: raise InputError(f'truncate_dim must lie in 1..{width}, got {truncate_dim}')
     if isinstance(texts, list) and 0 < len(texts) <= block: chunks = [encode(texts)]
-    else: chunks = token_chunks(texts, encode, block, 1 << 24, workers=1)
+    else: chunks = token_chunks(text_source(texts), encode, block, 1 << 24, workers=1)
     for rows in chunks:
         cut.count(rows)
         yield self._encode_rows(rows, batch_size, dim)
@@ -129,7 +130,7 @@ def encode(self:StaticTable,
 ):                                     # `(E,)` for a text, `(n,E)` float32 for a list, order kept
     "Text in, unit vectors out."
     one = isinstance(texts, str)
-    texts = [texts] if one else list(texts)
+    texts = [texts] if one else list(text_source(texts))
     show = len(texts) > 10_000 if show_progress_bar is None else show_progress_bar
     blocks = [np.empty((0, truncate_dim or self.get_embedding_dimension()), np.float32)]
     with tqdm(total=len(texts), disable=not show, unit='text') as bar:

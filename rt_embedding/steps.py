@@ -15,8 +15,8 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
-from .commands import InputError
-from .distributed import split_shards
+from .files import InputError
+from .sharding import split_shards
 from .linear import PRECISIONS
 
 # %% ../nbs/05c_training_steps.ipynb #6161f414

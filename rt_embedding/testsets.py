@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Sequence
 import numpy as np
 from fastcore.basics import patch
-from .commands import InputError, as_list
+from .commands import as_list
+from .files import InputError
 from .pairfiles import read_pairs, say_left_out
-from .text import expand_paths, numbered_lines, read_sentences, split_sentences, words
+from .languages import split_sentences, words
+from .text import expand_paths, numbered_lines, read_sentences
 
 # %% ../nbs/09a_test_sets.ipynb #8b871188
 def read_rows(

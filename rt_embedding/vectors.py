@@ -6,10 +6,9 @@
 __all__ = ['unit_vectors', 'cut_vectors']
 
 # %% ../nbs/00g_vectors.ipynb #de015c60
+import sys
 import numpy as np
-import torch
-import torch.nn.functional as F
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/00g_vectors.ipynb #4a4aa4df
 def _lengths(x):
@@ -42,14 +41,19 @@ def unit_vectors(
     return x/length
 
 # %% ../nbs/00g_vectors.ipynb #4895f63a
+def _is_tensor(x):
+    "A tensor? Where there is one, PyTorch is loaded; this module alone does not load it."
+    torch = sys.modules.get('torch')
+    return torch is not None and isinstance(x, torch.Tensor)
+
 def cut_vectors(
     x,         # `(...,E)` vectors, a NumPy array or a tensor
     dim:int,   # number of first dimensions to keep, 1 to E
 ):             # `(...,dim)` unit vectors of the same kind; a prefix of zeros stays zero
     "Keep the first dimensions, scaled to length 1 again."
-    if not isinstance(x, torch.Tensor): x = np.asarray(x)
+    if not _is_tensor(x): x = np.asarray(x)
     if x.ndim == 0: raise InputError('vectors must have the shape (n, E), got a single number')
     if not 1 <= dim <= x.shape[-1]: raise InputError(f'dim must lie in 1..{x.shape[-1]}, got {dim}')
-    if isinstance(x, torch.Tensor): return F.normalize(x[..., :dim], dim=-1)
+    if _is_tensor(x): return sys.modules['torch'].nn.functional.normalize(x[..., :dim], dim=-1)
     prefix = x[..., :dim].astype(np.result_type(x, np.float32))  # half precision has no room for squares
     return prefix/np.maximum(np.linalg.norm(prefix, axis=-1, keepdims=True), 1e-12)

@@ -13,7 +13,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field, fields, replace
 from itertools import product
 import numpy as np
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .lab_models import LabConfig
 from .measures import student_t
 from .plots import OKABE_ITO

@@ -11,7 +11,7 @@ import io, random, re, zlib
 from collections import Counter
 import numpy as np
 import sentencepiece as spm
-from .commands import InputError
+from .files import InputError
 
 # %% ../nbs/00j_vocabulary.ipynb #f092694b
 PAD_ID, UNK_ID, BOS_ID, EOS_ID, MASK_ID = 0, 1, 2, 3, 4

@@ -16,7 +16,8 @@ from zlib import crc32
 from fastcore.basics import patch
 from loguru import logger
 from tqdm import tqdm
-from .commands import InputError, as_list, atomic_file, import_extra
+from .commands import as_list, import_extra
+from .files import InputError, atomic_file
 from .overlap import text_key
 from .runs import locked_folder
 from .text import normalize_spaces

@@ -18,8 +18,9 @@ from pathlib import Path
 import torch
 from helpers import sentences
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
-from rt_embedding.commands import sha256_file
-from rt_embedding.corpus import BatchPlan, TokenShards, build_shards, make_batch
+from rt_embedding.files import sha256_file
+from rt_embedding.batches import BatchPlan, make_batch
+from rt_embedding.corpus import TokenShards, build_shards
 from rt_embedding.pairfiles import read_pairs as read_evaluation_pairs
 from rt_embedding.testsets import read_labelled, read_retrieval, read_sts
 from rt_embedding.logging import read_metrics

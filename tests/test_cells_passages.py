@@ -3,7 +3,7 @@ import textwrap
 
 import pytest
 
-from rt_embedding.commands import InputError
+from rt_embedding.files import InputError
 from rt_embedding.passages import passages
 
 PROSE = ('Whoever writes a note in an editor of the old kind ends each line by hand. '

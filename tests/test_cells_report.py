@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rt_embedding import report
-from rt_embedding.commands import InputError
+from rt_embedding.files import InputError
 from rt_embedding.description import PICTURES
 from rt_embedding.encoder import EmbeddingModel
 from rt_embedding.evaluation import bag_of_words_encoder

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rt_embedding.commands import InputError
+from rt_embedding.files import InputError
 from rt_embedding.search import SemanticIndex
 
 PLANE = {'q': (1, 0), 'near': (1, 0), 'far': (.5, .866), 'between': (.9, .436)}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from rt_embedding import EmbeddingModel, EncoderConfig, InputError
-from rt_embedding.commands import read_json
+from rt_embedding.files import read_json
 from rt_embedding.configuration import parameter_count
 from rt_embedding.testsets import read_labelled, read_retrieval, read_sts
 from rt_embedding.pairfiles import load_pairs

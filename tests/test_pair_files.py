@@ -8,7 +8,7 @@ import lzma
 
 import pytest
 
-from rt_embedding.commands import InputError
+from rt_embedding.files import InputError
 from rt_embedding.pairfiles import load_pairs, sniff
 
 PAIRS = [(f'question number {i} about things', f'the answer to question {i} is here') for i in range(60)]

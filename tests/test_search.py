@@ -224,7 +224,7 @@ def test_damage_and_another_model_are_refused(model, tokenizer, notes, tmp_path)
         (tmp_path/'bad'/name).write_bytes(data)
         if name.name in ('header.json', 'vectors.npy'):
             refused(here('roses', '--index', tmp_path/'bad'), 'build it again')
-        from rt_embedding.commands import InputError
+        from rt_embedding.files import InputError
         from rt_embedding.search import SemanticIndex
         with pytest.raises(InputError, match='build it again'): SemanticIndex.load(tmp_path/'bad')
         (tmp_path/'bad'/name).unlink()

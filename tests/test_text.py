@@ -78,7 +78,7 @@ def test_ten_megabytes_in_one_line(model, tmp_path):
 def test_a_megabyte_that_wants_to_take_the_square_of_its_time(text):
     "Each of these took hours, or would have, before the patterns were bounded: the test ends, or CI does not."
     from rt_embedding.overlap import text_hash
-    from rt_embedding.text import split_sentences
+    from rt_embedding.languages import split_sentences
     pieces = split_sentences(text)
     assert ''.join(pieces).replace(' ', '') == ''.join(text.split())
     assert text_hash(text) != text_hash(text + 'x')

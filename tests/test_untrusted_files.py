@@ -14,8 +14,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from rt_embedding import EmbeddingModel, InputError, SentencePieceTokenizer
-from rt_embedding.commands import sha256_file
-from rt_embedding.corpus import TokenShards, build_shards, make_batch
+from rt_embedding.files import sha256_file
+from rt_embedding.batches import make_batch
+from rt_embedding.corpus import TokenShards, build_shards
 from rt_embedding.checkpoints import checkpoints, read_optimizer, save_checkpoint, verify_checkpoint
 
 from helpers import sentences

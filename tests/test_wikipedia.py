@@ -133,7 +133,7 @@ def test_what_the_hub_is_asked_for(dump, tmp_path, monkeypatch):
     "The network edge is faked; a run that goes on asks for the revision it began with."
     import datasets
     import huggingface_hub
-    from rt_embedding.commands import InputError
+    from rt_embedding.files import InputError
     from rt_embedding.sources import make_corpus
     asked, real, sha, broken = [], datasets.load_dataset, ['a' * 40], [True]
 
