@@ -15,7 +15,8 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import NamedTuple
 from fastcore.basics import patch
-from .commands import InputError, import_extra
+from .commands import import_extra
+from .files import InputError
 from .docstrings import plain_text
 from .file_text import MAX_TEXT_BYTES, printable, read_bytes, read_text
 from .pairfiles import continued_lines

@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import NamedTuple
 from fastcore.basics import patch
-from .commands import InputError, import_extra, plural
+from .commands import import_extra, plural
+from .files import InputError
 from .text import normalize_spaces, OPENERS, UNREADABLE
 
 # %% ../nbs/10aa_file_text.ipynb #6c1b0f2f

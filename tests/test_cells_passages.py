@@ -4,7 +4,7 @@ import textwrap
 import pytest
 
 from rt_embedding.files import InputError
-from rt_embedding.passages import passages
+from rt_embedding.file_kinds import passages
 
 PROSE = ('Whoever writes a note in an editor of the old kind ends each line by hand. '
          'A reader must join what the margin has cut, or it finds halves of sentences only.')
