@@ -15,7 +15,7 @@ import numpy as np
 from rt_embedding import EmbeddingModel
 from rt_embedding.index_updates import grow_graph
 from rt_embedding.search import SemanticIndex
-from rt_embedding.text import read_sentences
+from rt_embedding.runningtext import read_sentences
 
 
 def timed(run):

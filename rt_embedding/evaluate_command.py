@@ -17,6 +17,7 @@ import torch
 from fastcore.script import Param
 from .commands import as_list, command, import_extra
 from .files import InputError, atomic_file
+from .runs import check_run_folder, locked_output
 from .spectral import spectral_init
 from .corpus import build_shards
 from .distributed import choose_device
@@ -26,8 +27,10 @@ from .evaluation import (
 from .measures import Bootstrap
 from .onnx import OnnxEncoder
 from .overlap import find_contamination
-from .testsets import STSData, collect_tasks, read_rows
-from .text import expand_paths, read_sentences
+from .own_tests import collect_tasks
+from .testsets import STSData, read_rows
+from .runningtext import read_sentences
+from .text import expand_paths
 
 # %% ../nbs/09c_evaluate_command.ipynb #cd54aa2f
 def _load_st(name, batch_size, device):
@@ -168,6 +171,7 @@ def evaluate(
     "Score models on your test sets and print a table."
     for name, value in dict(max_pairs=max_pairs, n_bootstrap=n_bootstrap).items():
         if value < 1: raise InputError(f'{name} must be at least 1, got {value}')
+    if output: check_run_folder(output, ['results.json'])
     tasks = collect_tasks(sts, retrieval, pairs, labelled, corpus, max_pairs, seed)
     models, bootstrap, entries = _load_models(model, batch_size, device), Bootstrap(n_bootstrap, seed), []
     if counting_corpus: entries.append(('counting', _load_counting(model, counting_corpus, seed), ()))
@@ -190,9 +194,9 @@ def _report(rows, tasks, leaks, output, models):
     print(report, end='')
     if not output: return rows
     folder = Path(output)
-    with atomic_file(folder/'results.json') as f:
+    with locked_output(folder), atomic_file(folder/'results.json') as f, atomic_file(folder/'results.md') as text:
         json.dump(dict(format_version=1, results=rows, leaked=leaks), f, indent=1)
-    with atomic_file(folder/'results.md') as f: f.write(report)
+        text.write(report)
     name, encode, _ = models[0] if models else (None, None, None)
     scored = {r['task'] for r in rows if r['model'] == name and r['value'] is not None}
     clouds = [t for t in tasks if isinstance(t, STSData) and t.name in scored]  # a collapsed model has none

@@ -9,7 +9,8 @@ import torch
 from rt_embedding.encoder import EmbeddingModel
 from rt_embedding.evaluate_command import evaluate, load_encoder
 from rt_embedding.evaluation import bag_of_words_encoder, evaluate_sts
-from rt_embedding.testsets import collect_tasks, read_sts
+from rt_embedding.own_tests import collect_tasks
+from rt_embedding.testsets import read_sts
 from rt_embedding.tokenizer import SentencePieceTokenizer, train_tokenizer
 
 QUERY = 'a dog bites a man'

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from rt_embedding import EmbeddingModel, EncoderConfig, InputError
 from rt_embedding.files import read_json
 from rt_embedding.configuration import parameter_count
-from rt_embedding.testsets import read_labelled, read_retrieval, read_sts
-from rt_embedding.pairfiles import load_pairs
+from rt_embedding.retrieval_sets import read_retrieval
+from rt_embedding.testsets import read_labelled, read_sts
+from rt_embedding.runningtext import load_pairs
 from rt_embedding.steps import TrainingConfig
 
 from helpers import ENV
