@@ -74,7 +74,7 @@ def excludes(self:GitIgnore,
 # %% ../nbs/10ac_folders.ipynb #8d35c19a
 MAX_MB = 64    # MiB; in a folder of notes a larger file is a log or a dump
 _FOREIGN = frozenset('node_modules __pycache__ site-packages dist-packages venv bower_components __macosx'.split())
-_MADE = re.compile(r'.*\.min\.(js|css|mjs)|package-lock\.json|npm-shrinkwrap\.json|composer\.lock|pnpm-lock\.yaml', re.I)
+_MADE = re.compile(r'.*\.min\.m?js|package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml', re.I)
 TOO_LARGE = f'of more than {MAX_MB} MiB passed over, name the file itself to index it'
 
 def _why_not(path, report):
@@ -113,7 +113,7 @@ def _walk(root, report, gitignore):
 
 # %% ../nbs/10ac_folders.ipynb #b628bc68
 def source_files(
-    inputs,               # files, folders, globs, or `'python'` (documentation of installed packages); or a list of them
+    inputs,               # files, folders, globs, or `'python'` (documentation of installed packages), or several
     report=None,          # a `ReadingReport`, gets notes; None: they are logged
     gitignore:bool=True,  # leave out what `.gitignore` files exclude
 )->list:                  # absolute paths, each once, sorted; `'python'` stays a word, in front
@@ -129,8 +129,8 @@ def source_files(
             if path.exists(): notes.named |= files
     if not found:
         raise InputError(f"nothing to index in {', '.join(map(str, inputs)) or 'no input'}"
-                         f"{''.join(f' ({line})' for line in notes.lines())}: give text, Markdown, HTML, notebooks, code, "
-                         'tables, PDF or Word files, a folder of them, or python')
+                         f"{''.join(f' ({line})' for line in notes.lines())}: give text, Markdown, HTML, notebooks, "
+                         'code, tables, PDF or Word files, a folder of them, or python')
     if report is None: notes.say(logger.warning)
     return sorted(found, key=lambda p: (p != 'python', str(p)))
 
