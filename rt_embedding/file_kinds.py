@@ -19,7 +19,7 @@ from .docstrings import plain_text
 from .file_text import (
     DAMAGED, MAX_TEXT_BYTES, NotText, decode_text, printable, read_bytes, read_text, signature)
 from .markdown import markdown_blocks, notebook_blocks
-from .pairfiles import continued_lines
+from .runningtext import continued_lines
 from .passages import pack, passage_length
 from .text import bare_suffix, normalize_spaces
 from .web_pages import Block, Blocks, html_blocks, html_text
@@ -284,11 +284,13 @@ def table_blocks(
     first = text.lstrip('\ufeff\n').split('\n', 1)[0]
     delimiter = max('\t,;|', key=first.count)
     rows, names, at, numbers = csv.reader(StringIO(text, newline=''), delimiter=delimiter), None, 1, False
+    n = -1
     for n, row in enumerate(rows):
         line, at = at, rows.line_num + 1
         if n == 0 and (names := _header(row)): continue
         if any(c.isalpha() for cell in row for c in cell): yield Block(((line, row_text(row, names)),))
         elif any(cell.strip() for cell in row): numbers = True
+    if names and n == 0: yield Block(((1, row_text(names)),))             # a row alone is no header
     if numbers: note(NUMBERS_ONLY)
 
 # %% ../nbs/10ab_file_kinds.ipynb #97500889
