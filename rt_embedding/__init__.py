@@ -5,14 +5,28 @@ __version__ = "0.1.0"
 
 # %% auto #0
 __all__ = ['InputError', 'EmbeddingModel', 'EncoderConfig', 'ModelLogger', 'TrainingLogger', 'SentencePieceTokenizer',
-           'train_tokenizer']
+           'train_tokenizer', 'StaticTable', 'load_table']
 
 # %% ../nbs/99_package.ipynb #c44feeb3
-import rt_embedding.encoding, rt_embedding.saving, rt_embedding.interop  # they add methods to `EmbeddingModel`
-from .files import InputError
-from .configuration import EncoderConfig
-from .encoder import EmbeddingModel
-from .logging import ModelLogger, TrainingLogger
-from .tokenizer import SentencePieceTokenizer, train_tokenizer
+from importlib import import_module
+from importlib.util import find_spec
+_HOMES = dict(  # name -> module
+    InputError='files', EncoderConfig='configuration', EmbeddingModel='encoder', ModelLogger='logging',
+    TrainingLogger='logging', SentencePieceTokenizer='tokenizer', train_tokenizer='tokenizer', StaticTable='static',
+    load_table='static')
+_METHODS = 'encoding', 'saving', 'interop'  # modules that add methods to `EmbeddingModel`
 _all_ = ['InputError', 'EmbeddingModel', 'EncoderConfig', 'ModelLogger', 'TrainingLogger', 'SentencePieceTokenizer',
-         'train_tokenizer']
+         'train_tokenizer', 'StaticTable', 'load_table']
+
+def _add_methods():
+    "Import the modules that add methods to `EmbeddingModel`; its own module calls this when the class is there."
+    for name in _METHODS: import_module(f'rt_embedding.{name}')
+
+def __getattr__(name):
+    "A name of the package that is used for the first time: import its module."
+    if name in _HOMES: value = getattr(import_module(f'rt_embedding.{_HOMES[name]}'), name)
+    elif not name.startswith('_') and find_spec(f'rt_embedding.{name}'): value = import_module(f'rt_embedding.{name}')
+    else: raise AttributeError(f"module 'rt_embedding' has no attribute {name!r}")
+    return globals().setdefault(name, value)
+
+def __dir__(): return sorted({*globals(), *_HOMES})

@@ -29,7 +29,8 @@ from .encoder import EmbeddingModel
 from .joint import JointObjective
 from .mlm import MLMObjective, model_sizes
 from .negatives import mined_pairs
-from .pairfiles import load_pairs, say_left_out
+from .pairfiles import say_left_out
+from .runningtext import load_pairs
 from .plots import axes
 from .steps import TrainingConfig, seeded, training_flags
 from .tokenizer import SentencePieceTokenizer
@@ -171,10 +172,10 @@ def _with_mlm(objective, text, model, weight, seed):
     return JointObjective(objective, mlm, weight)
 
 # %% ../nbs/08b_contrastive_training.ipynb #d8a3b00c
-def _check_request(flags, config, files):
+def _check_request(flags, config, files, output_dir=None):
     "Check that the flags are possible and do not contradict each other, before anything is read."
     check_init(flags.init)
-    check_resume(flags.resume)
+    check_resume(flags.resume, output_dir)
     choose_device(config.device)
     world(config.device)                       # joins the other processes, if there are any
     if flags.weights and len(flags.weights) != len(files):
@@ -253,7 +254,7 @@ def train_contrastive(
     "Train embeddings on pairs of texts that belong together."
     flags = SimpleNamespace(**locals())                     # for the steps above
     config, files = TrainingConfig(epochs=epochs, **kwargs), [str(f) for f in as_list(pairs)]
-    _check_request(flags, config, files)
+    _check_request(flags, config, files, output_dir)
     m = _first_model(flags, config.seed)
     sources = {f: load_pairs(f, source) for f in files}
     say_left_out(*sources.values(), say=lambda line: _say(lambda: line))

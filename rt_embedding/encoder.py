@@ -258,7 +258,9 @@ def fresh_copy(self:EmbeddingModel,
 )->EmbeddingModel:       # with new weights, on the CPU
     "A new model with the same configuration, mode and tokenizer, but for the given changes."
     config = asdict(self.config) | changes
-    return EmbeddingModel(**config, is_masked_language=self.is_masked_language, tokenizer=self._tokenizer)
+    copied = EmbeddingModel(**config, is_masked_language=self.is_masked_language, tokenizer=self._tokenizer)
+    if '_settings' in self.__dict__: copied._settings = self._settings  # of `encode`, see the chapter on it
+    return copied
 
 # %% ../nbs/04_encoder.ipynb #0cee4b4d
 @patch
@@ -322,24 +324,43 @@ def temperature(self:EmbeddingModel)->Tensor:  # 0-dim, positive; 1 without a le
     clamped = t.clamp(math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE))
     return (t + (clamped - t).detach()).exp()  # the value of the clamped one, the gradient of `t`
 
+# %% ../nbs/04_encoder.ipynb #9c8ed71a
+def _as_rows(x):
+    "Vectors of any kind as `(n,E)` floats of at least 32 bits; single numbers of a list are one row."
+    if isinstance(x, (list, tuple)) and len(x) and not isinstance(x[0], (int, float)):
+        x = torch.stack([torch.as_tensor(row) for row in x])
+    x = torch.atleast_2d(torch.as_tensor(x))
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+@patch
+def _unit_pair(self:EmbeddingModel, a, b):
+    "Unit rows in one number format, on the device of `a`; the temperature without gradient if they have none."
+    a, b, t = _as_rows(a), _as_rows(b), self.temperature
+    dtype = torch.promote_types(a.dtype, b.dtype)
+    if not (a.requires_grad or b.requires_grad): t = t.detach()
+    a, b = (F.normalize(x.to(a.device, dtype), dim=-1) for x in (a, b))
+    return a, b, t.to(a.device, dtype)
+
 # %% ../nbs/04_encoder.ipynb #9c8ed718
 @patch
 def similarity(self:EmbeddingModel,
-    a,         # `(n,E)` embeddings, tensor or array; a single `(E,)` counts as one row
+    a,         # `(n,E)` embeddings: tensor, array or list of rows, any float type; a single `(E,)` counts as one row
     b,         # `(m,E)` embeddings
-)->Tensor:     # `(n,m)` cosine of each pair, divided by the temperature
+)->Tensor:     # `(n,m)` cosine of each pair, divided by the temperature; on the device of `a`
     "Compare every row of `a` with every row of `b`."
-    return self._unit_rows(a) @ self._unit_rows(b).T / self.temperature
-
-@patch
-def _unit_rows(self:EmbeddingModel, x):
-    return F.normalize(torch.atleast_2d(torch.as_tensor(x, device=self.device)), dim=-1)
+    a, b, t = self._unit_pair(a, b)
+    return a @ b.T / t
 
 # %% ../nbs/04_encoder.ipynb #b04a0037
 @patch
 def similarity_pairwise(self:EmbeddingModel,
-    a,         # `(n,E)` embeddings, tensor or array
+    a,         # `(n,E)` embeddings, as in `similarity`
     b,         # `(n,E)` embeddings
 )->Tensor:     # `(n,)` cosine of row i of `a` with row i of `b`, divided by the temperature
     "Compare row by row."
-    return (self._unit_rows(a) * self._unit_rows(b)).sum(-1) / self.temperature
+    a, b, t = self._unit_pair(a, b)
+    return (a*b).sum(-1)/t
+
+# %% ../nbs/04_encoder.ipynb #a1d40002
+import rt_embedding
+rt_embedding._add_methods()

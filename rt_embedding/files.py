@@ -184,11 +184,14 @@ def read_json(
     path,                     # a file that somebody else may have written
     max_bytes:int=1 << 20,    # longer ones are refused
     inside=None,              # as in `regular_file`
-)->dict:                      # the one object in it
+    kind:type=dict,           # or list: what the file must hold
+):                            # the one object (or list) in it
     "Read a JSON object out of a file, or raise InputError."
     path = regular_file(path, max_bytes, inside)
     try: value = json.loads(path.read_bytes().decode('utf-8'))
     except OSError as e: raise InputError(f'{path} cannot be read: {e.strerror}') from None
     except (ValueError, RecursionError) as e: raise InputError(f'{path} is not JSON: {e}') from None
-    if not isinstance(value, dict): raise InputError(f'{path} must hold one JSON object, got a {type(value).__name__}')
+    if not isinstance(value, kind):
+        wanted = 'object' if kind is dict else kind.__name__
+        raise InputError(f'{path} must hold one JSON {wanted}, got a {type(value).__name__}')
     return value

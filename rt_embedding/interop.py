@@ -23,14 +23,14 @@ def embed_documents(self:EmbeddingModel,
 )->list[list[float]]:    # n lists of E numbers
     "`encode` under the name that LangChain uses."
     if isinstance(texts, str): raise InputError('a list of texts is needed, got one text: wrap it in a list')
-    return self.encode(texts).tolist()
+    return self.encode_document(texts).tolist()
 
 @patch
 def embed_query(self:EmbeddingModel,
     text:str,        # a question
 )->list[float]:      # E numbers
     "Encode one text, under the name that LangChain uses."
-    return self.encode(text).tolist()
+    return self.encode_query(text).tolist()
 
 # %% ../nbs/11d_interoperability.ipynb #f6cc6829
 @patch
@@ -65,27 +65,35 @@ class MTEBModel:
     def __init__(self,
         model:EmbeddingModel,                    # with its tokenizer
         name:str='rt_embedding/local',           # organisation/name, under which results are filed
-        revision:str='',                         # which version of the model; '': unnamed
+        revision:str='',                         # which version of the model; '': the checksum of its weights
         **facts,                                 # further fields of MTEB's `ModelMeta`: languages, license, ...
     ):
         if name.count('/') != 1: raise InputError(f'MTEB files results under organisation/name, got {name!r}')
         _ = model.tokenizer  # without one: an error that says so
         c = model.config
-        self.model = model
-        known = dict(name=name, revision=revision or 'unnamed', n_parameters=parameter_count(c),
+        self.model, self.revision = model, revision
+        known = dict(name=name, n_parameters=parameter_count(c),
                      n_embedding_parameters=c.vocab_size*c.hidden_dim, max_tokens=c.context_window,
                      embed_dim=c.embedding_dim, similarity_fn_name='cosine', framework=['PyTorch'],
                      use_instructions=False)
         meta = import_extra('mteb.models', 'mteb').ModelMeta
-        self.mteb_model_meta = meta.create_empty(overwrites=known | facts)
+        self._meta = meta.create_empty(overwrites=known | facts)
+
+    @property
+    def mteb_model_meta(self):  # `ModelMeta`
+        "The description under which MTEB files results; other weights have another revision."
+        return self._meta.model_copy(update=dict(revision=self.revision or self.model.checksum()))
 
     def encode(self,
         inputs,             # a loader of batches, dicts with a list under `text`
         *, batch_size:int=64,  # texts computed together
-        **ignored,          # which task, split and prompt: this model treats all alike
+        prompt_type=None,   # 'query' or 'document': the model's prompt of that name, if it has one
+        **ignored,          # which task and split: this model treats all alike
     )->np.ndarray:          # `(n,E)` unit vectors, in order
         "Texts to vectors."
-        return self.model.encode([t for batch in inputs for t in batch['text']], batch_size, show_progress_bar=False)
+        texts, m = [t for batch in inputs for t in batch['text']], self.model
+        encode = dict(query=m.encode_query, document=m.encode_document).get(getattr(prompt_type, 'value', prompt_type))
+        return (encode or m.encode)(texts, batch_size=batch_size, show_progress_bar=False)
 
 # %% ../nbs/11d_interoperability.ipynb #e59f400d
 def _unit(x): return F.normalize(torch.atleast_2d(torch.as_tensor(x).float()), dim=-1)

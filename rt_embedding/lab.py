@@ -15,7 +15,7 @@ from .commands import command, import_extra
 from .files import InputError, atomic_file
 from .lab_models import OPTIMIZERS, LabConfig, change, field_type
 from .lab_runs import LabData, lab_texts_id, load_lab_texts, run_once
-from .runs import locked_folder, read_json_lines
+from .runs import check_run_folder, locked_folder, read_json_lines
 from .verdicts import EXPERIMENTS, compare, experiment, plot_lab, report_text, run_key
 
 # %% ../nbs/12c_ideas_lab.ipynb #822f263f
@@ -271,6 +271,7 @@ def lab(
     if budget is not None: wanted['budget'] = float(budget)
     sources = dict(corpus=corpus or (), pairs=pairs or (), sts=sts or (), retrieval=retrieval or (), packages=packages,
                    max_sentences=max_sentences, max_pairs=max_pairs)
+    check_run_folder(folder, ['results.jsonl', 'texts.json'])
     with locked_folder(folder, f'{folder} is in use by another lab: wait for it, or choose another --output_dir'):
         data, settings = open_lab(folder, wanted, sources)
         if one: return repeat_run(folder, data, settings, *one)

@@ -177,9 +177,9 @@ def start_from_counts(
     return main_first(lambda: spectral_init(model, data, seed=seed), others=dict)
 
 # %% ../nbs/07_mlm_training.ipynb #36fc4d56
-def _check_flags(init, resume, device, validation_split):
+def _check_flags(init, resume, output_dir, device, validation_split):
     check_init(init)
-    check_resume(resume)
+    check_resume(resume, output_dir)
     choose_device(device)
     if not 0 < validation_split < 1:
         raise InputError(f'validation_split must lie between 0 and 1, got {validation_split}')
@@ -220,7 +220,7 @@ def train_mlm(
     tok, config = SentencePieceTokenizer(tokenizer), TrainingConfig(**kwargs)
     sizes = model_sizes(preset, context_window=context_window, embedding_dim=embedding_dim, hidden_dim=hidden_dim,
                         n_layers=n_layers, n_heads=n_heads, dropout=dropout)
-    _check_flags(init, resume, config.device, validation_split)
+    _check_flags(init, resume, output_dir, config.device, validation_split)
     strategy, seed = MaskingStrategy(mask_prob=mask_prob), config.seed
     with seeded(seed): model = EmbeddingModel(len(tok), tokenizer=tok, is_masked_language=True, **sizes)
     window = model.config.context_window

@@ -16,7 +16,7 @@ from torch import nn
 from .commands import command, import_extra
 from .files import InputError, atomic_folder
 from .encoder import EmbeddingModel
-from .text import read_sentences
+from .runningtext import read_sentences
 from .encoding import evaluating, pad_rows
 from .tokenizer import SentencePieceTokenizer
 

@@ -18,11 +18,13 @@ from .commands import command, import_extra
 from .files import InputError, atomic_file, atomic_folder, sha256_file
 from .spectral import check_init
 from .configuration import PRESETS
-from .evaluation import evaluate_bm25, evaluate_retrieval
+from .evaluation import evaluate_retrieval, score_ranking
 from .logging import read_metrics
 from .plots import plot_training
 from .measures import markdown_table
-from .pairfiles import load_pairs, say_left_out
+from .ranking import bm25_ranking
+from .pairfiles import say_left_out
+from .runningtext import load_pairs
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
 from .search import SemanticIndex
@@ -30,7 +32,8 @@ from .python_docs import described_split, description, documented_objects, pytho
 from .python_files import name_words
 from .stages import Material, Recipe, Stage, open_run
 from .retrieval_sets import pairs_data
-from .text import expand_paths, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths
 
 # %% ../nbs/13_quickstart.ipynb #b4059108
 MAX_HELD_OUT = 500   # pairs kept for the final scores
@@ -137,7 +140,8 @@ def bm25_score(
     "The lexical baseline on the same task."
     try: import_extra('bm25s', 'search')
     except InputError: return None
-    return _shortened(evaluate_bm25(pairs_data(held_out)))
+    data = pairs_data(held_out)
+    return _shortened(score_ranking(bm25_ranking(data.queries, data.documents, 100)[0], data))
 
 # %% ../nbs/13_quickstart.ipynb #471aaa95
 def _found(score): return f"the positive comes first for {score['accuracy']:.1%} of the held-out pairs"

@@ -22,6 +22,7 @@ from .measures import markdown_table
 from .languages import words
 from .page import content_policy, inline, render
 from .commands import as_list
+from .runs import locked_output
 
 # %% ../nbs/10f_report.ipynb #7eb805df
 def _number(v): return 'undefined' if v is None else f'{v:.3f}'.replace('-0.000', '0.000')
@@ -251,8 +252,9 @@ def analyse(
     result = dict(format_version=3, n_texts=len(data.texts), tasks={name: len(of) for name, of in data.tasks.items()},
                   chosen=data.chosen, chosen_by_user=data.by_user, models=data.numbers,
                   comparisons={f'{b} minus {a}': compare_models(data, a, b) for a, b in pairwise(models)})
-    with atomic_folder(folder, overwrite=folder.exists(), keep=lambda name: name.startswith('.')) as out:
-        write_report(out, result, data)
+    with locked_output(folder):
+        with atomic_folder(folder, overwrite=folder.exists(), keep=lambda name: name.startswith('.')) as out:
+            write_report(out, result, data)
     dims = ', '.join(f"{name} {of['embedding_dim']} dimensions" for name, of in data.numbers.items())
     print(f"{len(data.texts):,} texts; {dims} -> {folder/'analysis.html'}")
     return result

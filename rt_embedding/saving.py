@@ -6,24 +6,25 @@
 __all__ = ['ST_FILES', 'model_card']
 
 # %% ../nbs/04b_saving.ipynb #b4b00002
-import json, os, re, tempfile
+import hashlib, json, os, re, tempfile
 from dataclasses import asdict, fields
 from pathlib import Path
 from fastcore.basics import patch
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from .files import InputError, umask, atomic_folder, regular_file
 from .configuration import parameter_count
 from .encoder import EmbeddingModel
 from .folders import (
-    MODEL_FORMAT, check_weights_header, find_model, is_model, read_model_config, read_tokenizer)
+    MODEL_FORMAT, ST_SETTINGS, check_modules, check_weights_header, find_model, is_model, read_model_config,
+    read_settings, read_tokenizer)
 from .hub import upload
 
 # %% ../nbs/04b_saving.ipynb #b4b00008
 ST_FILES = {  # what sentence-transformers looks for; see the chapter on it
     'modules.json': [dict(idx=0, name='0', path='', type='rt_embedding.st.RTModule')],
-    'config_sentence_transformers.json': dict(model_type='SentenceTransformer', prompts={}, default_prompt_name=None,
-                                              similarity_fn_name='cosine'),
+    ST_SETTINGS: dict(model_type='SentenceTransformer'),  # and the `Settings` of the model
 }
 
 _CARD = '''\
@@ -102,6 +103,7 @@ def write_files(self:EmbeddingModel,
 ):
     "Write the files of a model into a folder, one after the other; `save_pretrained` makes the folder appear at once."
     config = dict(format_version=MODEL_FORMAT, model_type='rt_embedding', **asdict(self.config))
+    also = {k: v | asdict(self.settings) if k == ST_SETTINGS else v for k, v in also.items()}
     readme = model_card(self, card or {}, license, name)
     if self.has_tokenizer:
         self.tokenizer.save(folder/'tokenizer.model')
@@ -152,6 +154,8 @@ def from_pretrained(cls:EmbeddingModel,
     "Load a saved model; nothing in the folder is executed, and sizes are checked before memory is taken."
     folder = find_model(path, revision)
     shape, config = read_model_config(folder, changes)
+    check_modules(folder)
+    settings = read_settings(folder)
     weights = _read_weights(folder/'model.safetensors', parameter_count(shape), folder)
     model = cls(**asdict(shape))
     expected, found = ({k: tuple(w.shape) for k, w in d.items()} for d in (model.state_dict(), weights))
@@ -159,7 +163,20 @@ def from_pretrained(cls:EmbeddingModel,
         raise InputError(f'{folder/"model.safetensors"} does not fit its config.json: {", ".join(wrong[:3])}')
     model.load_state_dict(weights)
     if (folder/'tokenizer.model').exists(): model.tokenizer = read_tokenizer(folder, config)
+    model.settings = settings
     return model.to(device or 'cpu').eval()
+
+# %% ../nbs/04b_saving.ipynb #b4b0a005
+@patch
+def checksum(self:EmbeddingModel)->str:  # 16 hexadecimal digits
+    "Changes with the weights, the shape, the tokenizer and the settings; equal for equal models."
+    facts = asdict(self.config) | asdict(self.settings) | dict(dropout=0)
+    facts['tokenizer'] = self.tokenizer.sha256 if self.has_tokenizer else None
+    h = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, w in self.state_dict().items():
+        h.update(f'{name} {w.dtype} {tuple(w.shape)}'.encode())
+        h.update(w.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return h.hexdigest()[:16]
 
 # %% ../nbs/04b_saving.ipynb #a1f04c04
 @patch

@@ -22,7 +22,7 @@ from .corpus import build_shards
 from .encoder import EmbeddingModel
 from .measures import markdown_table
 from .mlm import MLMObjective
-from .runs import Clock, locked_folder, same_settings, steps_within
+from .runs import Clock, check_run_folder, locked_folder, same_settings, steps_within
 from .tokenizer import SentencePieceTokenizer
 from .vocabulary import VocabularyTooLarge, count_words, learn_vocabulary, reservoir_sample
 from .steps import TrainingConfig
@@ -183,6 +183,7 @@ def open_run(
     "Begin or resume a run; another run in its folder is an error."
     folder, settings = Path(folder), recipe_settings(recipe) | settings | dict(seed=seed)
     name = blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8).hexdigest()
+    check_run_folder(folder, ['recipe.json'])
     with locked_folder(folder, f'{folder} is in use by another run: wait for it or choose another --output_dir'):
         new = not (folder/'recipe.json').exists()
         same_settings(folder/'recipe.json', settings, remedy=f'choose another --output_dir, or remove {folder}')

@@ -21,7 +21,8 @@ from tqdm import tqdm
 from .commands import command
 from .files import InputError, atomic_file, regular_file
 from .paths import user_path
-from .text import read_sentences
+from .runs import locked_output
+from .runningtext import read_sentences
 from .vocabulary import (
     BOS_ID, EOS_ID, MASK_ID, MASK_PIECE, PAD_ID, UNK_ID,
     count_words, learn_vocabulary, repair_surrogates, reservoir_sample)
@@ -151,7 +152,9 @@ def encode_ordinary(self:SentencePieceTokenizer,
 )->list[list[int]]:           # their ids, no BOS, no EOS, nothing cut
     "Encode many texts with SentencePiece's threads; UNK is the only special id that can occur."
     texts, n_threads = _as_texts(texts), -1 if n_threads is None else n_threads
-    try: return self._sp.encode(texts, num_threads=n_threads)
+    try:
+        if len(texts) == 1: return [self._sp.encode(texts[0])]  # threads would take longer to start than this takes
+        return self._sp.encode(texts, num_threads=n_threads)
     except (TypeError, RuntimeError, UnicodeEncodeError):  # lone surrogates
         return self._sp.encode([repair_surrogates(t) for t in texts], num_threads=n_threads)
 
@@ -324,9 +327,10 @@ def train_tokenizer(
     logger.info('learning {:,} pieces ({}) ...', vocab_size, model_type)
     model = learn_vocabulary(counts, vocab_size, model_type, character_coverage, lower_case)
     tokenizer = SentencePieceTokenizer.from_bytes(model)
-    tokenizer.save(f'{output}.model')
-    with atomic_file(f'{output}.vocab') as f:
-        f.writelines(f'{tokenizer.id_to_piece(i)}\t{tokenizer._sp.get_score(i):g}\n' for i in range(len(tokenizer)))
+    pieces = (f'{tokenizer.id_to_piece(i)}\t{tokenizer._sp.get_score(i):g}\n' for i in range(len(tokenizer)))
+    with locked_output(f'{output}.model', f'{output}.vocab'), atomic_file(f'{output}.vocab') as f:
+        f.writelines(pieces)
+        tokenizer.save(f'{output}.model')
     logger.info('wrote {0}.model and {0}.vocab, {1:.1f} s in all', output, time.perf_counter() - start)
     return Path(f'{output}.model')
 
