@@ -108,7 +108,9 @@ def bm25_index(
 ):            # a `bm25s.BM25`; it can be saved
     "Count the words of documents for BM25 (k1 1.5, b 0.75)."
     index = import_extra('bm25s', 'search').BM25()
-    index.index(rows if any(rows) else [['']]*len(rows), show_progress=False)  # bm25s cannot index nothing
+    if not any(rows): rows = [['']]*len(rows)                   # bm25s cannot index nothing
+    number = {w: i for i, w in enumerate(sorted({w for row in rows for w in row}))}  # the same in every process
+    index.index(([[number[w] for w in row] for row in rows], number), show_progress=False)
     return index
 
 def bm25_scores(

@@ -18,9 +18,11 @@ from loguru import logger
 from wcwidth import iter_graphemes, width as columns
 from .commands import as_list, command
 from .files import InputError
+from .index_files import bring_back
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
+from .file_text import printable, ReadingReport
+from .input_files import read_source, source_files
 from .light import find_encoder, open_encoder
-from .passages import printable, read_source, source_files
 from .search import SemanticIndex, check_question
 from .languages import search_terms, word_spans
 
@@ -67,15 +69,15 @@ def snippet(
 # %% ../nbs/11b_search_command.ipynb #ab3eb1e3
 def place_of(
     entry:dict,  # of an index
-)->str:          # `notes/a.md:17`, with the cell of a notebook before the line; '' if nothing is known
+)->str:          # `notes/a.md:17`, before the line the cell of a notebook or the page of a PDF; '' if nothing is known
     "File and line of a text; paths below the current folder are relative to it."
     file = entry.get('file') or ''
     if file and os.path.isabs(file):
         short = os.path.relpath(file)
         if not short.startswith('..'): file = Path(short).as_posix()
-    cell = f":cell {entry['cell']}" if entry.get('cell') else ''
+    parts = [f":{part} {entry[part]}" for part in ('cell', 'page', 'paragraph') if entry.get(part)]
     line = f":{entry['line']}" if entry.get('line') else ''
-    return f'{file}{cell}{line}'
+    return f"{file}{''.join(parts)}{line}"
 
 # %% ../nbs/11b_search_command.ipynb #5d13b4b8
 def _hit_lines(hit, width, query):
@@ -188,11 +190,12 @@ def index_passages(
     input,     # text file, folder, glob, `'python'`, or a list of them
 )->SemanticIndex:  # with file and line of every passage
     "Index passages of files for one search; equal ones once."
-    entries, skipped = {}, []
-    for source in source_files(input):
+    entries, skipped, report, length = {}, [], ReadingReport(), passage_words(model)
+    for source in source_files(input, report):
         try:
-            for e in read_source(source, passage_words(model)): entries.setdefault(e['text'], e)
+            for e in read_source(source, length, report): entries.setdefault(e['text'], e)
         except InputError as e: skipped.append(e)
+    report.say(logger.warning)
     one_file = isinstance(input, (str, Path)) and Path(input).is_file()
     if skipped and (not entries or one_file): raise skipped[0]
     warn_skipped(skipped)
@@ -229,7 +232,8 @@ def kept_index(
 )->SemanticIndex:
     "Open the index given with --index; make or update it if requested."
     folder, remembered = Path(index), ''
-    if (folder/'sources.json').is_file(): remembered = read_sources(folder)['model']
+    bring_back(folder)
+    if (folder/'header.json').is_file(): remembered = read_sources(folder)['model']
     elif not inputs:
         raise InputError(f'{index} is no index that was made from files: say with --input what it should hold')
     path = model or remembered or run
