@@ -11,7 +11,8 @@ from pathlib import Path
 from .commands import as_list, plural
 from .files import InputError
 from .overlap import KnownTexts
-from .pairfiles import load_pairs, passage_sentences, sniff
+from .runningtext import load_pairs, passage_sentences
+from .tables import sniff
 from .text import expand_paths
 
 # %% ../nbs/09ba_leak_check.ipynb #b0a90008

@@ -7,7 +7,7 @@ __all__ = ['MIN_SENTENCE', 'MIN_RUN', 'text_key', 'one_form', 'text_hash', 'text
            'TestSetFilter']
 
 # %% ../nbs/00f_overlap.ipynb #29993131
-import unicodedata
+import re, unicodedata
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from .languages import split_sentences, words
@@ -43,7 +43,7 @@ def text_fingerprint(
     text:str,   # any text
 )->bytes|None:  # eight bytes that texts with equal words share; None for a text without words
     "Equal words, equal fingerprint: case, spaces and punctuation do not count."
-    tokens = words(one_form(text))
+    tokens = words(text)
     if not tokens: return None
     return blake2b(' '.join(tokens).encode('utf-8', 'surrogatepass'), digest_size=8).digest()
 
@@ -56,7 +56,7 @@ def _digest(tokens): return blake2b(' '.join(tokens).encode('utf-8', 'surrogatep
 def _sentences_in(text):
     "The sentences of a text of several ones, as words; those that are long enough to say something."
     if not _ENDS_INSIDE.search(text): return []
-    found = [words(one_form(s)) for s in split_sentences(text)]
+    found = [words(s) for s in split_sentences(text)]
     return [tokens for tokens in found if len(tokens) >= MIN_SENTENCE] if len(found) > 1 else []
 
 # %% ../nbs/00f_overlap.ipynb #b0a80003
@@ -68,7 +68,7 @@ class KnownTexts:
     ):
         self.whole, self.runs, self.parts, self.seen = {}, {}, {}, set()
         for i, text in enumerate(texts):
-            tokens = words(one_form(text))
+            tokens = words(text)
             if not tokens: continue
             self.whole.setdefault(_digest(tokens), []).append(i)
             if len(tokens) >= MIN_RUN:
@@ -81,7 +81,7 @@ class KnownTexts:
         text:str,  # a training text
     )->set:        # numbers of the known texts that it holds
         "Which known texts does this text hold?"
-        tokens, found = words(one_form(text)), set()
+        tokens, found = words(text), set()
         for digest in (_digest(tokens), *map(_digest, _sentences_in(text))):
             found.update(self.whole.get(digest, ()))
             if digest in self.wanted: self.seen.add(digest)
