@@ -29,7 +29,8 @@ from .onnx import OnnxEncoder
 from .overlap import find_contamination
 from .own_tests import collect_tasks
 from .testsets import STSData, read_rows
-from .text import expand_paths, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths
 
 # %% ../nbs/09c_evaluate_command.ipynb #cd54aa2f
 def _load_st(name, batch_size, device):

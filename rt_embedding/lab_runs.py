@@ -30,12 +30,14 @@ from .lab_models import OPTIMIZERS, LabConfig, LabModel
 from .masking import MaskingStrategy
 from .measures import Bootstrap
 from .mlm import MLMObjective
-from .pairfiles import load_pairs, say_left_out
+from .pairfiles import say_left_out
+from .runningtext import load_pairs
 from .pairs import TokenRows
 from .overlap import TestSetFilter
 from .python_docs import (
     described_split, description_task, documented_objects, python_pairs, python_sentences)
-from .text import expand_paths, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths
 from .tokenizer import SentencePieceTokenizer
 from .vocabulary import count_words, learn_vocabulary, reservoir_sample
 from .steps import TrainingConfig, learning_rate_at

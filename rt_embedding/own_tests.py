@@ -18,7 +18,8 @@ from .languages import split_sentences, words
 from .pairfiles import read_pairs, say_left_out
 from .retrieval_sets import pairs_data, read_retrieval
 from .testsets import bare_name, read_labelled, read_sts
-from .text import expand_paths, numbered_lines, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths, numbered_lines
 
 # %% ../nbs/09ac_own_tests.ipynb #dffa762b
 def _draw(items, n, seed):

@@ -23,7 +23,8 @@ from .logging import read_metrics
 from .plots import plot_training
 from .measures import markdown_table
 from .ranking import bm25_ranking
-from .pairfiles import load_pairs, say_left_out
+from .pairfiles import say_left_out
+from .runningtext import load_pairs
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
 from .search import SemanticIndex
@@ -31,7 +32,8 @@ from .python_docs import described_split, description, documented_objects, pytho
 from .python_files import name_words
 from .stages import Material, Recipe, Stage, open_run
 from .retrieval_sets import pairs_data
-from .text import expand_paths, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths
 
 # %% ../nbs/13_quickstart.ipynb #b4059108
 MAX_HELD_OUT = 500   # pairs kept for the final scores

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from .commands import plural
 from .files import InputError
 from .overlap import text_hash, text_key
-from .pairfiles import sniff
+from .tables import sniff
 from .testsets import _filled, _is_header, _number, bare_name, part_name, plain_name, read_table
 from .text import OPENERS
 

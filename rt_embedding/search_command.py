@@ -18,11 +18,11 @@ from loguru import logger
 from wcwidth import iter_graphemes, width as columns
 from .commands import as_list, command
 from .files import InputError
-from .encoder import EmbeddingModel
+from .index_files import bring_back
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
-from .page import PageServer
-from .passages import printable, read_source, source_files
-from .folders import find_model
+from .file_text import printable, ReadingReport
+from .input_files import read_source, source_files
+from .light import find_encoder, open_encoder
 from .search import SemanticIndex, check_question
 from .languages import words
 
@@ -67,15 +67,15 @@ def snippet(
 # %% ../nbs/11b_search_command.ipynb #ab3eb1e3
 def place_of(
     entry:dict,  # of an index
-)->str:          # `notes/a.md:17`, with the cell of a notebook before the line; '' if nothing is known
+)->str:          # `notes/a.md:17`, before the line the cell of a notebook or the page of a PDF; '' if nothing is known
     "File and line of a text; paths below the current folder are relative to it."
     file = entry.get('file') or ''
     if file and os.path.isabs(file):
         short = os.path.relpath(file)
         if not short.startswith('..'): file = Path(short).as_posix()
-    cell = f":cell {entry['cell']}" if entry.get('cell') else ''
+    parts = [f":{part} {entry[part]}" for part in ('cell', 'page', 'paragraph') if entry.get(part)]
     line = f":{entry['line']}" if entry.get('line') else ''
-    return f'{file}{cell}{line}'
+    return f"{file}{''.join(parts)}{line}"
 
 # %% ../nbs/11b_search_command.ipynb #5d13b4b8
 def _hit_lines(hit, width, query):
@@ -165,8 +165,9 @@ def index_server(
     title:str='',            # of the window
     port:int=8765,           # of 127.0.0.1; 0: any that is free
     max_points:int=4000,     # on the map; of a larger index an even sample is drawn
-)->PageServer:               # call its `serve_forever()`
+):                           # a `PageServer`: call its `serve_forever()`
     "A page on this machine to search an index, and to look around in it."
+    from rt_embedding.page import PageServer  # only here: a question on the command line needs no templates
     points, (mean, plane) = map_points(index, max_points)
     def at(v): return [round(float(x), 4) for x in (v - mean) @ plane]
     def shown(e): return dict(text=e['text'], name=e.get('name') or '', place=place_of(e))
@@ -187,11 +188,12 @@ def index_passages(
     input,     # text file, folder, glob, `'python'`, or a list of them
 )->SemanticIndex:  # with file and line of every passage
     "Index passages of files for one search; equal ones once."
-    entries, skipped = {}, []
-    for source in source_files(input):
+    entries, skipped, report, length = {}, [], ReadingReport(), passage_words(model)
+    for source in source_files(input, report):
         try:
-            for e in read_source(source, passage_words(model)): entries.setdefault(e['text'], e)
+            for e in read_source(source, length, report): entries.setdefault(e['text'], e)
         except InputError as e: skipped.append(e)
+    report.say(logger.warning)
     one_file = isinstance(input, (str, Path)) and Path(input).is_file()
     if skipped and (not entries or one_file): raise skipped[0]
     warn_skipped(skipped)
@@ -203,7 +205,7 @@ def _model(path, what):
     "Load a model; the error says which one was needed."
     if not Path(path).is_dir():
         raise InputError(f'{what} holds no model: run rt_quickstart first, or give --model a_model')
-    return EmbeddingModel.from_pretrained(path)
+    return open_encoder(path)
 
 # %% ../nbs/11b_search_command.ipynb #9056469b
 def temporary_index(
@@ -215,7 +217,7 @@ def temporary_index(
     where = Path(run)/'index'
     if not inputs and not where.is_dir():
         raise InputError(f'{run} holds no index: run rt_quickstart first, or give --input your_texts --model a_model')
-    m = EmbeddingModel.from_pretrained(model) if model else _model(run, run)
+    m = open_encoder(model) if model else _model(run, run)
     return index_passages(m, inputs) if inputs else SemanticIndex.load(where, m)
 
 # %% ../nbs/11b_search_command.ipynb #12b9567e
@@ -228,13 +230,14 @@ def kept_index(
 )->SemanticIndex:
     "Open the index given with --index; make or update it if requested."
     folder, remembered = Path(index), ''
-    if (folder/'sources.json').is_file(): remembered = read_sources(folder)['model']
+    bring_back(folder)
+    if (folder/'header.json').is_file(): remembered = read_sources(folder)['model']
     elif not inputs:
         raise InputError(f'{index} is no index that was made from files: say with --input what it should hold')
     path = model or remembered or run
-    m = EmbeddingModel.from_pretrained(path) if model else _model(path, path)
+    m = open_encoder(path) if model else _model(path, path)
     if not (inputs or update): return SemanticIndex.load(folder, m)
-    found, counts = update_index(folder, m, inputs or None, str(find_model(path).absolute()))
+    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()))
     kinds = ('unchanged', 'changed', 'new', 'removed', 'skipped')
     done = [f'{counts[kind]:,} {kind}' for kind in kinds if counts[kind]]
     logger.info(f"{index}: {counts['passages']:,} passages of {counts['files']:,} files; {', '.join(done)}; "

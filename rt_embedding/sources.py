@@ -12,7 +12,8 @@ from fastcore.script import Param
 from tqdm import tqdm
 from .commands import command
 from .files import InputError, atomic_file
-from .pairfiles import load_pairs, passage_sentences, read_pairs, say_left_out, sniff
+from .pairfiles import say_left_out
+from .runningtext import load_pairs, open_text, passage_sentences
 from .python_docs import documented_objects, python_pairs, python_sentences
 from .runs import locked_output
 from .text import expand_paths, normalize_spaces
@@ -20,17 +21,14 @@ from .wikipedia import wikipedia_corpus
 
 # %% ../nbs/06f_sources.ipynb #39bd0011
 def file_sentences(
-    paths,     # text files and files of pairs: list of paths
-    say=None,  # takes a line about what was left out
+    paths,     # files in any format: list of paths
+    say=None,  # takes a line about what was done to a table, and what was left out
 ):             # yields sentences, in the order of the files
-    "The sentences of text files, and the columns of files of pairs."
+    "The sentences of text files and of tables, and the texts of files of pairs."
     for path in paths:
-        kind, lines = sniff(path)
+        kind, lines = open_text(path, say)
         if kind == 'text': yield from (s for s in passage_sentences(lines) if s is not None)
-        else:
-            found = read_pairs(path)
-            if say: say_left_out(found, say=say)
-            for pair in found: yield from map(normalize_spaces, pair)  # a quoted text may have several lines
+        else: yield from (text for _, text in lines)
 
 # %% ../nbs/06f_sources.ipynb #39bd0014
 def _write_texts(file, path, make, max_lines):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Iterator, NamedTuple
 from .commands import plural
 from .files import InputError
-from .pairfiles import _columns, _csv_cells, _json_rows, _parquet_rows, sniff
+from .tables import _columns, _csv_cells, _json_rows, _parquet_rows, sniff
 from .text import OPENERS, numbered_lines
 
 # %% ../nbs/09a_test_sets.ipynb #8b871188
