@@ -20,7 +20,7 @@ from .encoder import EmbeddingModel
 from .files import InputError, atomic_folder, read_json, regular_file, umask
 from .onnx import OnnxEncoder, export_onnx
 from .static import fold
-from .text import read_sentences
+from .runningtext import read_sentences
 from .tokenizer import MAX_MODEL_BYTES, SentencePieceTokenizer
 from .vocabulary import BOS_ID, EOS_ID, MASK_ID, MASK_PIECE, UNK_ID
 
@@ -305,7 +305,7 @@ def export_model(
     output:str='models/exported',   # the folder to write
     int8:bool=False,                # matrices in 8 bits (onnx)
     input:str=None,                 # text file, the first 1000 lines are compared; not given: two sentences
-    format:str='onnx',              # onnx; model2vec: for a model without blocks  # noqa: A002
+    format:str='onnx',              # onnx; model2vec: for a model without blocks
 ):
     "Export a model to ONNX, or as a folder of model2vec."
     if format not in FORMATS: raise InputError(f'--format must be one of {", ".join(FORMATS)}, got {format!r:.40}')
