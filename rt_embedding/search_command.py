@@ -7,7 +7,7 @@ __all__ = ['OTHERS', 'rt_search', 'clip', 'snippet', 'place_of', 'format_hits', 
            'index_server', 'index_passages', 'temporary_index', 'kept_index', 'find_texts']
 
 # %% ../nbs/11b_search_command.ipynb #7085e77a
-import os, re, shutil
+import os, shutil
 from collections import Counter
 from dataclasses import asdict
 from json import dumps
@@ -24,7 +24,7 @@ from .file_text import printable, ReadingReport
 from .input_files import read_source, source_files
 from .light import find_encoder, open_encoder
 from .search import SemanticIndex, check_question
-from .languages import words
+from .languages import search_terms, word_spans
 
 # %% ../nbs/11b_search_command.ipynb #0a543950
 def clip(
@@ -42,8 +42,10 @@ def clip(
 # %% ../nbs/11b_search_command.ipynb #a5b9ca63
 def _snippet_start(text, query, width):
     "Where the snippet begins: at the start of the text if the words of the question are near it."
-    sought = {w for w in words(query) if len(w) > 2}
-    at = next((m.start() for m in re.finditer(r'\w+', text) if m[0].lower() in sought), 0)
+    terms = search_terms(query)
+    foreign = {w for w in terms if not w.isascii()}
+    sought = {w for w in terms if len(w) > 2 - (w in foreign)} or foreign
+    at = next((a for a, b in word_spans(text) if not sought.isdisjoint(search_terms(text[a:b+1]))), 0)
     while at and columns(text[at:]) < width//2: at -= 1                     # near the end: show more of what is before
     if columns(text[:at]) < width//2: return 0
     return text.find(' ', at - width//3, at) + 1 or at
