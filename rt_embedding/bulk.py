@@ -7,7 +7,7 @@ __all__ = ['MANIFEST', 'rt_embed', 'save_vectors', 'plan_files', 'embed_file', '
            'open_vectors', 'file_error', 'collect_vectors', 'vectors_heading', 'kept_dim', 'embed_files', 'embed']
 
 # %% ../nbs/05b_many_files.ipynb #d7b4b877
-import glob, json, multiprocessing, os, signal, sys, threading
+import glob, json, multiprocessing, os, signal, sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from .commands import as_list, command, plural
 from .files import InputError, atomic_file, sha256_file
 from .light import find_encoder, open_encoder
 from .paths import user_path
-from .runs import locked_folder, read_json_lines
+from .runs import begin_worker, locked_folder, read_json_lines
 from .text import expand_paths, numbered_lines
 from .runningtext import read_sentences
 from .static import is_table
@@ -186,15 +186,10 @@ def _open(folder, device):
     return EmbeddingModel.from_pretrained(folder, choose())
 
 def _start_worker(model, device, threads, stop):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     logger.remove()
     _worker.update(model=_open(model, device), stop=stop)
     if torch := sys.modules.get('torch'): torch.set_num_threads(threads)  # a table needs none
-
-def _end_with_parent():
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 def _work(*args): return embed_file(_worker['model'], *args, _worker['stop'])
 

@@ -16,7 +16,7 @@ from typing import Callable, Sequence
 import numpy as np
 from .commands import import_extra
 from .files import InputError
-from .languages import words
+from .languages import search_terms
 from .measures import BOOTSTRAP, MEASURES, Bootstrap, markdown_table, pearson, spearman
 from .places import Places, places_of, places_of_ranking
 from .plots import OKABE_ITO, axes
@@ -51,7 +51,7 @@ def bag_of_words_encoder(
     def encode(texts):
         out = np.zeros((len(texts), dim), np.float32)
         for row, text in zip(out, texts, strict=True):
-            for word, count in Counter(words(text)).items(): row += np.float32(count)*_direction(word, dim, seed)
+            for word, count in Counter(search_terms(text)).items(): row += np.float32(count)*_direction(word, dim, seed)
             row /= max(np.linalg.norm(row), 1e-9)
         return out
     return encode

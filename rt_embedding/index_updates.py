@@ -8,30 +8,44 @@ __all__ = ['read_sources', 'passage_words', 'warn_skipped', 'gather_passages', '
 
 # %% ../nbs/11a_index_updates.ipynb #ef29420d
 import os, re, shutil
-
-from json import loads
 from pathlib import Path
+from typing import Annotated, TypedDict
+import msgspec
 import numpy as np
 from loguru import logger
 from tqdm import tqdm
 from .commands import as_list, import_extra
 from .files import InputError
+from .index_files import bring_back, damaged, is_index, open_files, tidy_files
+from .nearest import Graph
 from .passages import MAX_WORDS, printable, read_source, source_files, source_hash
 from .paths import user_path
 from .runs import locked_folder
-from .search import GRAPH_BEAM, SemanticIndex, encoder_of, model_fingerprint, same_model
+from .search import (
+    SemanticIndex, check_dtype, check_vectors, encoder_of, model_fingerprint, same_model)
 
 # %% ../nbs/11a_index_updates.ipynb #bc598378
+class _Source(TypedDict):
+    sha256: str
+    n: Annotated[int, msgspec.Meta(ge=0)]
+
+class _Sources(TypedDict):
+    inputs: list[str]
+    files: dict[str, _Source]
+    model: str
+
 def read_sources(
     folder,  # of an index
 )->dict:     # inputs, files, model
     "What an index was made from, as `update_index` stored it: inputs, files, model."
-    try:
-        found = loads((Path(folder)/'sources.json').read_text(encoding='utf-8'))
-        return {k: found[k] for k in ('inputs', 'files', 'model')}
-    except FileNotFoundError: raise InputError(f'{folder} was not made from files: choose another --index') from None
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise InputError(f'{folder} is damaged ({e}): remove it and build it again') from None
+    def read(files):
+        if 'sources.json' not in files.header.files:
+            raise InputError(f'{folder} was not made from files: choose another --index')
+        files.check('sources.json')
+        found = files.value('sources.json', _Sources)
+        if sum(f['n'] for f in found['files'].values()) == files.header.n: return found
+        raise damaged(folder, f'sources.json: its files do not have {files.header.n:,} passages')
+    return open_files(Path(folder), read, names=())
 
 # %% ../nbs/11a_index_updates.ipynb #c0e1f114
 def passage_words(
@@ -108,55 +122,56 @@ def encode_new(
     entries:list,      # n of them
     rows:np.ndarray,   # `(n,)` their rows in `old`, -1 = new
     old,               # the `SemanticIndex` of before, or None
+    dtype:str='float32',  # of the new index
 )->tuple:              # `SemanticIndex`, number of encoded texts
     "The index of these entries: old vectors where there are some, the other texts encoded, each once."
     texts = list(dict.fromkeys(e['text'] for e, r in zip(entries, rows, strict=True) if r < 0))
     place, kept = {t: i for i, t in enumerate(texts)}, rows >= 0
-    encoded = SemanticIndex.build(model, texts).vectors if texts else None
+    encoded = check_vectors(encoder_of(model)(texts), len(texts)) if texts else None
     dim = old.vectors.shape[1] if encoded is None else encoded.shape[1]
-    vectors = np.empty((len(entries), dim), np.float32 if old is None or not kept.any() else old.vectors.dtype)
+    vectors = np.empty((len(entries), dim), 'float32' if dtype == 'float32' else 'float16')
     if kept.any(): vectors[kept] = old.vectors[rows[kept]]
     if texts: vectors[~kept] = encoded[[place[entries[i]['text']] for i in np.flatnonzero(~kept)]]
-    return SemanticIndex(vectors, entries, model_fingerprint(model), encoder_of(model)), len(texts)
+    return SemanticIndex.of_vectors(model, vectors, entries, dtype), len(texts)
 
 # %% ../nbs/11a_index_updates.ipynb #7bdafedc
-def _kept_keys(old, rows):
-    "Keys of all rows now (-1 = new), and those that are gone."
+def _kept_keys(before, rows):
+    "Keys of all rows now (-1 = new), and those of `before` that are gone."
     kept, first = np.unique(rows[rows >= 0], return_index=True)
-    keys, at = np.full(len(rows), -1), np.flatnonzero(rows >= 0)[first]
-    keys[at] = old._keys[kept]
-    return keys, np.delete(old._keys, kept)
+    keys, at = np.full(len(rows), -1, np.int64), np.flatnonzero(rows >= 0)[first]
+    keys[at] = before[kept]
+    return keys, np.delete(before, kept)
 
 # %% ../nbs/11a_index_updates.ipynb #123b497f
 def grow_graph(
     index:SemanticIndex,  # gets the graph
-    old=None,             # the index of before, whose graph is updated; None: from scratch
+    old=None,             # the index of before on disk, whose graph is updated; None: from scratch
     rows=None,            # `(n,)` rows of the entries in `old`, -1 = new
-    folder=None,          # of the old index
 ):
     "Update the neighbour graph with removed and added vectors, or build it from scratch."
     Index, n = import_extra('usearch.index', 'search').Index, len(index)
-    if old is None or old._graph is None or len(np.unique(rows[rows >= 0])) < n/2:
+    if old is None or old.graph is None or len(np.unique(rows[rows >= 0])) < n/2:
         graph, keys, new = Index(ndim=index.vectors.shape[1], metric='cos', dtype='i8'), np.arange(n), np.arange(n)
     else:
-        graph = Index.restore(str(folder/'graph.usearch'))               # a copy in memory; the one on disk is in use
-        keys, gone = _kept_keys(old, rows)
+        graph = Index.restore(str(old.files.place/'graph.usearch'))      # a copy in memory; the one on disk is in use
+        keys, gone = _kept_keys(old.graph.keys, rows)
         if len(gone): graph.remove(gone)
         new = np.flatnonzero(keys < 0)
-        keys[new] = old._keys.max() + 1 + np.arange(len(new))
+        keys[new] = old.graph.keys.max() + 1 + np.arange(len(new))
     if len(new): graph.add(keys[new], np.asarray(index.vectors[new], np.float32))
-    graph.expansion_search, index._graph, index._keys, index._order = GRAPH_BEAM, graph, keys, None
+    index.graph = Graph(graph, keys.astype(np.int64))
 
 # %% ../nbs/11a_index_updates.ipynb #4d7df93f
 def clean_up_update(
     folder:Path,  # of an index
 ):
-    "Clean up after a killed update: delete incomplete indexes, restore the previous one."
+    "Clean up after a killed update: delete what is incomplete, restore an index that was moved aside."
+    bring_back(folder)
     name = re.escape(folder.name)
-    ours = re.compile(rf'\.{name}\.(\d+\.old|\w{{8}}\.tmp)')           # as `atomic_folder` names them, no neighbour's
-    for left in sorted((p for p in folder.parent.iterdir() if ours.fullmatch(p.name)), key=lambda p: p.suffix):
-        if left.suffix == '.old' and not folder.exists() and (left/'header.json').is_file(): os.rename(left, folder)
-        else: shutil.rmtree(left, ignore_errors=True)
+    ours = re.compile(rf'\.{name}\.(\d+\.old|\w{{8}}\.tmp)')           # no neighbour's
+    for left in folder.parent.iterdir():
+        if ours.fullmatch(left.name): shutil.rmtree(left, ignore_errors=True)
+    if is_index(folder): tidy_files(folder)
 
 # %% ../nbs/11a_index_updates.ipynb #11ed6991
 def _inputs_of(folder, inputs, before):
@@ -176,25 +191,32 @@ def _has_bm25():
     try: return bool(import_extra('bm25s', 'search'))
     except InputError: return False
 
-def _update(folder, model, inputs, model_path):
+def _reusable(old, model, dtype):
+    "May vectors of the old index stay? Not those of another model, nor less exact ones than are asked for."
+    return (old is not None and same_model(model_fingerprint(model), old.fingerprint)
+            and (dtype != 'float32' or old.dtype == 'float32'))
+
+def _update(folder, model, inputs, model_path, dtype):
     old = SemanticIndex.load(folder) if folder.exists() else None
     before = read_sources(folder) if old else dict(inputs=[], files={}, model='')
     inputs, model_path = _inputs_of(folder, inputs, before['inputs']), model_path or before['model']
+    dtype = dtype or (old.dtype if old else 'float32')
     if not inputs: raise InputError(f'{folder} does not exist: say with --input what it should hold')
     found = gather_passages(inputs, old, before['files'], passage_words(model))
     warn_skipped(found.skipped)
     if not found.entries and found.skipped: raise found.skipped[0]
     if not found.entries: raise InputError(f"{', '.join(inputs)}: no text in there; give files with text")
-    same = old is not None and same_model(model_fingerprint(model), old.fingerprint)
-    if same and (found.files, model_path) == (before['files'], before['model']):
+    same = _reusable(old, model, dtype)
+    if same and (found.files, model_path, dtype) == (before['files'], before['model'], old.dtype):
         old.encode = encoder_of(model)
         return old, found.counts
+    if same: old.files.check_all(whole=True)                           # nothing that is damaged lives on
     rows = find_moved(found.entries, found.rows, old) if same else np.full(len(found.entries), -1)
-    index, found.counts['encoded'] = encode_new(model, found.entries, rows, old)
+    index, found.counts['encoded'] = encode_new(model, found.entries, rows, old, dtype)
     if len(index) > index.exact_up_to:
-        try: grow_graph(index, old if same else None, rows, folder)
+        try: grow_graph(index, old if same else None, rows)
         except InputError as e: logger.warning(f'{len(index):,} passages are searched one by one: {e}')
-    index.save(folder, dict(inputs=inputs, files=found.files, model=model_path), _has_bm25())
+    index.replace_in(folder, dict(inputs=inputs, files=found.files, model=model_path), _has_bm25())
     return index, found.counts
 
 # %% ../nbs/11a_index_updates.ipynb #f9af8475
@@ -203,11 +225,13 @@ def update_index(
     model,                # an `EmbeddingModel`, or a callable texts -> vectors
     inputs=None,          # files, folders, globs, or `'python'`; None: those of the last time
     model_path:str='',    # where the model is, stored for the next search
+    dtype:str|None=None,  # of the vectors: 'float32', 'float16' or 'int8'; None: as before, 'float32' at first
 )->tuple:                 # (SemanticIndex, dict of counts)
     "Make the index hold exactly what the inputs hold now, with as little work as possible."
     folder = Path(folder)
+    if dtype is not None: check_dtype(dtype)
     if folder.exists() and not (folder/'header.json').is_file():
         raise InputError(f'{folder} exists already and is no index: choose another place')
     with locked_folder(folder, f'{folder} is being updated by another process: wait for it', beside=True):
         clean_up_update(folder)
-        return _update(folder, model, inputs, model_path)
+        return _update(folder, model, inputs, model_path, dtype)

@@ -6,7 +6,7 @@
 __all__ = ['text_key', 'text_hash', 'text_fingerprint', 'find_contamination', 'TestSetFilter']
 
 # %% ../nbs/00f_overlap.ipynb #29993131
-import re, unicodedata
+import unicodedata
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from .languages import words
@@ -17,7 +17,7 @@ def text_key(
     text:str,  # a sentence
 )->str:        # its letters and digits in lower case, one space between words
     "The words of a text: texts with equal keys differ in case, spaces and punctuation only."
-    return ' '.join(re.findall(r'[^\W_]+', text.lower()))
+    return ' '.join(words(text.replace('_', ' ')))
 
 # %% ../nbs/00f_overlap.ipynb #979f1477
 def text_hash(

@@ -18,6 +18,7 @@ from loguru import logger
 from wcwidth import iter_graphemes, width as columns
 from .commands import as_list, command
 from .files import InputError
+from .index_files import bring_back
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
 from .light import find_encoder, open_encoder
 from .passages import printable, read_source, source_files
@@ -227,7 +228,8 @@ def kept_index(
 )->SemanticIndex:
     "Open the index given with --index; make or update it if requested."
     folder, remembered = Path(index), ''
-    if (folder/'sources.json').is_file(): remembered = read_sources(folder)['model']
+    bring_back(folder)
+    if (folder/'header.json').is_file(): remembered = read_sources(folder)['model']
     elif not inputs:
         raise InputError(f'{index} is no index that was made from files: say with --input what it should hold')
     path = model or remembered or run

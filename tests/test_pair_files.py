@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+from functools import partial
 
 import pytest
 
@@ -195,10 +196,11 @@ def test_what_is_no_pair_is_said_once_by_every_command(tmp_path, capsys, name, l
     path = tmp_path/name
     path.write_text(FILES[name][0], encoding='utf-8')
     assert load_pairs(path).left_out == left_out
+    write = partial(make_corpus, str(path), str(tmp_path/'corpus'), overwrite=True)
     for read in (lambda: collect_tasks(pairs=str(path)), lambda: read_texts(path, 1000, 0),
-                 lambda: _from_text(str(path), 0), lambda: make_corpus(str(path), str(tmp_path/'corpus')),
-                 lambda: make_corpus(str(path), str(tmp_path/'corpus'), max_lines=9, overwrite=True),
-                 lambda: make_corpus(str(path), str(tmp_path/'corpus'), str(tmp_path/'pairs'), overwrite=True)):
+                 lambda: _from_text(str(path), 0), write,
+                 lambda: write(max_lines=9),
+                 lambda: write(pairs_output=str(tmp_path/'pairs'))):
         read()
         line, = (line for line in capsys.readouterr().out.splitlines() if line.startswith('not read as pairs'))
         assert all(f'{n} × {reason} (first: {path}, ' in line for reason, n in left_out.items())
