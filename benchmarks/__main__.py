@@ -37,7 +37,7 @@ from rt_embedding.spectral import spectral_init
 from rt_embedding.linear import has_bf16
 from rt_embedding.mlm import MLMObjective
 from rt_embedding.python_docs import documented_objects, python_sentences
-from rt_embedding.text import read_sentences
+from rt_embedding.runningtext import read_sentences
 from rt_embedding.tokenizer import SentencePieceTokenizer, train_tokenizer
 from rt_embedding.vocabulary import BOS_ID, EOS_ID
 from rt_embedding.run_helpers import retain_freed_memory

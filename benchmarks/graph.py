@@ -15,7 +15,7 @@ import numpy as np
 from rt_embedding import EmbeddingModel
 from rt_embedding.index_updates import grow_graph
 from rt_embedding.search import SemanticIndex
-from rt_embedding.text import read_sentences
+from rt_embedding.runningtext import read_sentences
 
 
 def timed(run):
@@ -56,11 +56,11 @@ if __name__ == '__main__':
     _, growing = timed(lambda: grow_graph(index))
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder)/'index')
+        SemanticIndex.exact_up_to = min(SemanticIndex.exact_up_to, len(index) - 1)
         opened, opening = timed(lambda: SemanticIndex.load(Path(folder)/'index', encode))
-        opened.exact_up_to = min(opened.exact_up_to, len(opened) - 1)
-        assert opened._graph is not None
+        assert opened.graph is not None
         found, ms = milliseconds(opened, queries, a.k)
-        size = (Path(folder)/'index'/'graph.usearch').stat().st_size
+        size = opened.files.header.files['graph.usearch'].size
     recall = float(np.mean([len({*f} & {*e})/len(e) for f, e in zip(found, exact)]))
     result = dict(texts=len(index), dimension=int(index.vectors.shape[1]), k=a.k, encode_seconds=round(encoding),
                   graph_seconds=round(growing), graph_mb=round(size/1e6),

@@ -16,7 +16,7 @@ import torch
 import rt_embedding.encoding  # noqa: F401 (adds `encode`)
 from rt_embedding.encoder import EmbeddingModel
 from rt_embedding.static import DTYPES, fold
-from rt_embedding.text import read_sentences
+from rt_embedding.runningtext import read_sentences
 from rt_embedding.tokenizer import SentencePieceTokenizer, train_tokenizer
 
 

@@ -7,24 +7,23 @@ __all__ = ['MANIFEST', 'rt_embed', 'save_vectors', 'plan_files', 'embed_file', '
            'open_vectors', 'file_error', 'collect_vectors', 'vectors_heading', 'kept_dim', 'embed_files', 'embed']
 
 # %% ../nbs/05b_many_files.ipynb #d7b4b877
-import codecs, glob, json, multiprocessing, os, signal, threading
+import glob, json, multiprocessing, os, signal, sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
-import torch
 from fastcore.script import Param
 from loguru import logger
 from tqdm import tqdm
 from .commands import as_list, command, plural
 from .files import InputError, atomic_file, sha256_file
-from .distributed import choose_device
-from .encoder import EmbeddingModel
+from .light import find_encoder, open_encoder
 from .paths import user_path
-from .runs import locked_folder, read_json_lines
-from .folders import find_model
-from .text import expand_paths, raw_lines, read_sentences
+from .runs import begin_worker, locked_folder, read_json_lines
+from .text import expand_paths, numbered_lines
+from .runningtext import read_sentences
+from .static import is_table
 
 # %% ../nbs/05b_many_files.ipynb #6e82ddc9
 def _write_header(file, rows, dim):
@@ -79,9 +78,9 @@ def plan_files(
 
 # %% ../nbs/05b_many_files.ipynb #354edafb
 def _is_blank(path):
-    "Is there no text in this file?"
-    lines = (line.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'replace') for _, line in raw_lines(path))
-    return not any(line.strip() for line in lines)
+    "Is there no text in this file? What is wrong with a file is told when it is read."
+    try: return not any(line.strip() for _, line in numbered_lines(path))
+    except InputError: return False
 
 # %% ../nbs/05b_many_files.ipynb #6ab82a77
 def _until_stopped(items, stop):
@@ -92,13 +91,13 @@ def _until_stopped(items, stop):
 
 # %% ../nbs/05b_many_files.ipynb #9b7186bb
 def embed_file(
-    model:EmbeddingModel,  # with a tokenizer
-    path:Path,             # the text file, one text per line
-    target:Path,           # the array
-    batch_size:int,        # texts computed together
-    dim:int,               # dimensions to keep
-    stop=None,             # an event: stop soon when it is set
-)->dict:                   # rows, size and date of the text, bytes of the array; `cut`, if texts were cut
+    model,            # from `open_encoder`
+    path:Path,        # the text file, one text per line
+    target:Path,      # the array
+    batch_size:int,   # texts computed together
+    dim:int,          # dimensions to keep
+    stop=None,        # an event: stop soon when it is set
+)->dict:              # rows, size and date of the text, bytes of the array; `cut`, if texts were cut
     "Embed one file and return its record for the manifest."
     before, warnings = path.stat(), []
     block = 8192 if stop is None else 512  # a worker must check now and then whether it should stop
@@ -177,16 +176,20 @@ def open_vectors(
 # %% ../nbs/05b_many_files.ipynb #0bf2589c
 _worker = {}  # the model and the event, in a worker
 
-def _start_worker(model, device, threads, stop):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    logger.remove()
-    torch.set_num_threads(threads)
-    _worker.update(model=EmbeddingModel.from_pretrained(model, device), stop=stop)
+def _open(folder, device):
+    "A table where that will do; on a device that was asked for by its name, the model itself."
+    def choose():
+        from rt_embedding.distributed import choose_device
+        return choose_device(device)
+    if device in ('auto', 'cpu'): return open_encoder(folder, choose)
+    from rt_embedding import EmbeddingModel
+    return EmbeddingModel.from_pretrained(folder, choose())
 
-def _end_with_parent():
-    multiprocessing.parent_process().join()
-    os._exit(1)
+def _start_worker(model, device, threads, stop):
+    begin_worker()
+    logger.remove()
+    _worker.update(model=_open(model, device), stop=stop)
+    if torch := sys.modules.get('torch'): torch.set_num_threads(threads)  # a table needs none
 
 def _work(*args): return embed_file(_worker['model'], *args, _worker['stop'])
 
@@ -274,22 +277,24 @@ def collect_vectors(
 
 # %% ../nbs/05b_many_files.ipynb #f120711c
 def vectors_heading(
-    folder:Path,           # of the model
-    model:EmbeddingModel,  # from there
-    dim:int,               # dimensions that are kept
-)->dict:                   # the first line of a manifest
+    folder:Path,  # of the model
+    model,        # from there, by `open_encoder`
+    dim:int,      # dimensions that are kept
+)->dict:          # the first line of a manifest
     "What all arrays of a folder have in common."
-    return dict(format_version=1, model_sha256=sha256_file(folder/'model.safetensors'),
+    weights = 'table.npy' if is_table(folder) else 'model.safetensors'
+    return dict(format_version=1, model_sha256=sha256_file(folder/weights),
                 tokenizer_sha256=model.tokenizer.sha256, embedding_dim=dim)
 
 # %% ../nbs/05b_many_files.ipynb #052c01dd
 def kept_dim(
-    model:EmbeddingModel,    # the model
+    model,                   # from `open_encoder`
     truncate_dim:int|None,   # asked for
 )->int:                      # what to keep
     "The dimension of the vectors; InputError where the model has less."
-    largest = model.config.embedding_dim
-    dim = min(model.truncate_dim or largest, largest) if truncate_dim is None else truncate_dim
+    largest = model.get_embedding_dimension()
+    usual = getattr(model, 'truncate_dim', None) or largest  # a table has no such default
+    dim = min(usual, largest) if truncate_dim is None else truncate_dim
     if not 1 <= dim <= largest: raise InputError(f'truncate_dim must lie in 1..{largest}, got {truncate_dim}')
     return dim
 
@@ -307,8 +312,8 @@ def embed_files(
     "Embed every text file into an array of its own; a second call does what is missing."
     if workers < 1: raise InputError(f'workers must be at least 1, got {workers}')
     if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
-    folder, plan, device = find_model(model), plan_files(inputs), str(choose_device(device))
-    m = EmbeddingModel.from_pretrained(folder, device)
+    folder, plan, device = find_encoder(model), plan_files(inputs), str(device)
+    m = _open(folder, device)
     dim = kept_dim(m, truncate_dim)
     with open_vectors(output, vectors_heading(folder, m, dim)) as vectors:
         jobs, how = vectors.todo(plan), (batch_size, dim)
@@ -320,7 +325,7 @@ def embed_files(
 # %% ../nbs/05b_many_files.ipynb #7194a8d3
 def _embed_into_one(model, inputs, output, batch_size, truncate_dim, device):
     "All texts into one array."
-    m = EmbeddingModel.from_pretrained(model, choose_device(device))
+    m = _open(model, device)
     dim = kept_dim(m, truncate_dim)
     texts = tqdm(read_sentences(inputs), desc='embedding', unit=' texts', disable=None)
     n = save_vectors(m.encode_stream(texts, batch_size, dim), output, dim)

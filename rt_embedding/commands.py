@@ -56,10 +56,14 @@ REMEDIES = {
     errno.ENOTDIR: 'a part of this path is a file, not a folder'}
 
 # %% ../nbs/00ab_commands.ipynb #8bef9b01
+_CUT_WRITE = re.compile(r'(\d+) requested and (\d+) written')  # NumPy's `tofile` and `save` keep no error number
+
 def os_reason(
     e:OSError,  # from a file operation
 )->str:
     "What the file system says, in one line: which file, why, what to do."
+    if e.errno is None and (cut := _CUT_WRITE.fullmatch(str(e))):
+        return f'only {cut[2]} of {cut[1]} numbers could be written: {REMEDIES[errno.ENOSPC]}'
     where = ' -> '.join(str(f) for f in (e.filename, e.filename2) if f)
     why = (e.strerror or str(e) or type(e).__name__).lower()
     return ': '.join(p for p in (where, why, REMEDIES.get(e.errno, '')) if p)

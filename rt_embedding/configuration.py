@@ -39,7 +39,7 @@ def check_ranges(
 
 # %% ../nbs/03a_configuration.ipynb #cfec06f8
 POOLINGS = ('mean', 'weighted_mean')
-MAX_LAYERS, MAX_ROTATIONS = 1024, 1 << 27
+MAX_LAYERS, MAX_ROTATIONS = 1024, 1 << 25
 ENCODER_RANGES = {name: (lambda v: v >= 1, 'be at least 1') for name in
                   ('embedding_dim', 'hidden_dim', 'n_heads', 'feedforward_dim')} | dict(
     vocab_size=(lambda v: v >= 6, 'be at least 6 (five special ids and a token)'),
@@ -73,10 +73,10 @@ class EncoderConfig:
         if self.hidden_dim % (2*self.n_heads):
             raise InputError('hidden_dim must be an even multiple of n_heads, '
                              f'got {self.hidden_dim} and {self.n_heads}')
-        rotations = self.n_layers*self.context_window*(self.hidden_dim//self.n_heads)
-        if rotations > MAX_ROTATIONS:
-            raise InputError(f'context_window {self.context_window} is too large for {self.n_layers} layers: '
-                             f'their rotation tables would hold {rotations:,} numbers')
+        rotations = self.n_layers*(self.hidden_dim//self.n_heads)  # for each position
+        if rotations*self.context_window > MAX_ROTATIONS:
+            raise InputError(f'context_window {self.context_window:,} is too large for the rotation tables of '
+                             f'{self.n_layers} layers: at most {MAX_ROTATIONS//rotations:,} positions fit')
 
 # %% ../nbs/03a_configuration.ipynb #148bd1d8
 PRESETS = {  # sizes that go together; every field can still be set by itself

@@ -29,7 +29,8 @@ from .encoder import EmbeddingModel
 from .joint import JointObjective
 from .mlm import MLMObjective, model_sizes
 from .negatives import mined_pairs
-from .pairfiles import load_pairs, say_left_out
+from .pairfiles import say_left_out
+from .runningtext import load_pairs
 from .plots import axes
 from .steps import TrainingConfig, seeded, training_flags
 from .tokenizer import SentencePieceTokenizer

@@ -18,7 +18,8 @@ from loguru import logger
 from .commands import os_reason
 from .files import InputError, atomic_folder, read_json, regular_file, sha256_file
 from .plots import axes
-from .text import expand_paths, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths
 from .tokenizer import token_chunks
 from .vocabulary import MASK_ID, UNK_ID
 

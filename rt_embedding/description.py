@@ -29,12 +29,14 @@ from .inside import (
 from .measures import mrr_at_k
 from .ranking import rank
 from .languages import words
-from .pairfiles import is_pair_file, read_pairs, say_left_out
+from .pairfiles import read_pairs, say_left_out
+from .tables import is_pair_file
 from .plots import OKABE_ITO
 from .commands import as_list
 from .own_tests import noise_task
 from .languages import split_sentences
-from .text import expand_paths, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths
 from .vocabulary import reservoir_sample
 from .vectors import unit_vectors
 

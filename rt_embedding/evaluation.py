@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BASELINES', 'random_encoder', 'bag_of_words_encoder', 'encode_unit', 'score_sts', 'pair_cosines', 'evaluate_sts',
            'places_in', 'query_scores', 'score_ranking', 'evaluate_retrieval', 'evaluate_bm25', 'evaluate_pairs',
-           'evaluate_run', 'evaluate_clustering', 'evaluate_probe', 'task_results', 'baseline_results', 'results_table',
-           'plot_results', 'plot_sts', 'truncated_encoder', 'plot_dims']
+           'evaluate_run', 'evaluate_clustering', 'evaluate_probe', 'task_results', 'result_row', 'baseline_results',
+           'results_table', 'plot_results', 'plot_sts', 'truncated_encoder', 'plot_dims']
 
 # %% ../nbs/09b_evaluation.ipynb #a1d62f70
 import hashlib, math
@@ -16,7 +16,7 @@ from typing import Callable, Sequence
 import numpy as np
 from .commands import import_extra
 from .files import InputError
-from .languages import words
+from .languages import search_terms
 from .measures import BOOTSTRAP, MEASURES, Bootstrap, markdown_table, pearson, spearman
 from .places import Places, places_of, places_of_ranking
 from .plots import OKABE_ITO, axes
@@ -51,7 +51,7 @@ def bag_of_words_encoder(
     def encode(texts):
         out = np.zeros((len(texts), dim), np.float32)
         for row, text in zip(out, texts, strict=True):
-            for word, count in Counter(words(text)).items(): row += np.float32(count)*_direction(word, dim, seed)
+            for word, count in Counter(search_terms(text)).items(): row += np.float32(count)*_direction(word, dim, seed)
             row /= max(np.linalg.norm(row), 1e-9)
         return out
     return encode
@@ -215,10 +215,15 @@ def task_results(
     bootstrap:Bootstrap=BOOTSTRAP,  # of the intervals
 )->list[dict]:             # one row per measure; an undefined one has the value None and says why in `note`
     "All scores of a model on one test."
-    return [_try(model, data, measure or data.measure, lambda f=f: f(encode, data, bootstrap))
+    return [result_row(model, data, measure or data.measure, lambda f=f: f(encode, data, bootstrap))
             for measure, f in _EVALUATIONS[type(data)]]
 
-def _try(model, data, measure, score):
+def result_row(
+    model:str,      # name in the table
+    data,           # the test
+    measure:str,    # name of the measure
+    score:Callable, # gives the row
+)->dict:            # with the name of the model; an undefined one has the value None and says why in `note`
     "A row, even where the measure is undefined."
     try: return dict(model=model) | score()
     except InputError as e:
@@ -233,9 +238,9 @@ def baseline_results(
     rows = task_results(random_encoder(seed=bootstrap.seed), data, 'random', bootstrap)
     if isinstance(data, STSData):
         def tfidf(): return score_sts(tfidf_similarity(data.first, data.second), data, bootstrap)
-        return [*rows, _try('TF-IDF', data, 'spearman', tfidf)]
+        return [*rows, result_row('TF-IDF', data, 'spearman', tfidf)]
     if isinstance(data, RetrievalData):
-        return [*rows, _try('BM25', data, data.measure, lambda: evaluate_bm25(data, bootstrap))]
+        return [*rows, result_row('BM25', data, data.measure, lambda: evaluate_bm25(data, bootstrap))]
     return rows + task_results(bag_of_words_encoder(seed=bootstrap.seed), data, 'bag of words', bootstrap)
 
 # %% ../nbs/09b_evaluation.ipynb #3a7b94d1

@@ -30,12 +30,14 @@ from .lab_models import OPTIMIZERS, LabConfig, LabModel
 from .masking import MaskingStrategy
 from .measures import Bootstrap
 from .mlm import MLMObjective
-from .pairfiles import load_pairs, say_left_out
+from .pairfiles import say_left_out
+from .runningtext import load_pairs
 from .pairs import TokenRows
 from .overlap import TestSetFilter
 from .python_docs import (
     described_split, description_task, documented_objects, python_pairs, python_sentences)
-from .text import expand_paths, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths
 from .tokenizer import SentencePieceTokenizer
 from .vocabulary import count_words, learn_vocabulary, reservoir_sample
 from .steps import TrainingConfig, learning_rate_at
@@ -168,7 +170,8 @@ def shrink_retrieval(
     relevant = dict.fromkeys(d for i in queries for d in data.gains[i])
     kept = list(dict.fromkeys([*relevant, *range(len(data.documents))]))[:max(most, len(relevant))]
     number = {d: k for k, d in enumerate(kept)}
-    return replace(data, queries=[data.queries[i] for i in queries], documents=[data.documents[d] for d in kept],
+    own = [[number[d] for d in data.own[i] if d in number] for i in queries] if data.own else None
+    return replace(data, queries=[data.queries[i] for i in queries], documents=[data.documents[d] for d in kept], own=own,
                    gains=[{number[d]: g for d, g in data.gains[i].items()} for i in queries])
 
 # %% ../nbs/12b_lab_runs.ipynb #25c8b2eb

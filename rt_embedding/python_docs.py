@@ -7,7 +7,7 @@ __all__ = ['documented_objects', 'plot_packages', 'plot_words', 'python_sentence
            'described_split', 'description_task']
 
 # %% ../nbs/06d_python_docs.ipynb #39bb0001
-import gc, hashlib, multiprocessing, os, re, signal, sys, warnings
+import gc, hashlib, multiprocessing, os, re, sys, warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +20,7 @@ from .plots import OKABE_ITO, axes
 from .python_files import (
     DocumentedObject, inspect_standard, locate_packages, name_words, read_python_source)
 from .languages import split_sentences
+from .runs import begin_worker
 
 # %% ../nbs/06d_python_docs.ipynb #1ed69e6d
 def _work(task):
@@ -53,7 +54,7 @@ def _start_pool(workers, method='fork' if sys.platform == 'linux' else 'spawn'):
     if workers < 2 or (method == 'spawn' and _work.__module__ == '__main__'): return None
     most = 16 if method == 'fork' else 4
     try: return ProcessPoolExecutor(min(workers, most), multiprocessing.get_context(method),
-                                    initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+                                    initializer=begin_worker)
     except (OSError, ImportError, NotImplementedError, ValueError): return None
 
 # %% ../nbs/06d_python_docs.ipynb #39bb0043

@@ -13,7 +13,7 @@ from typing import Sequence
 import numpy as np
 from .commands import import_extra
 from .files import InputError
-from .languages import words
+from .languages import search_terms
 
 # %% ../nbs/08d_ranking.ipynb #9e528e2b
 def rounded_scores(
@@ -93,7 +93,7 @@ def tfidf_similarity(
     second:Sequence[str],  # n texts; `second[i]` is compared with `first[i]`
 )->np.ndarray:             # `(n,)` cosines, 0 to 1
     "Compare pairs of texts by the words they share, rare words counting more."
-    counts = [Counter(words(t)) for t in (*first, *second)]
+    counts = [Counter(search_terms(t)) for t in (*first, *second)]
     df = Counter(w for c in counts for w in c)
     idf = {w: math.log((1 + len(counts))/(1 + f)) + 1 for w, f in df.items()}
     rows = [{w: n*idf[w] for w, n in c.items()} for c in counts]
@@ -108,7 +108,9 @@ def bm25_index(
 ):            # a `bm25s.BM25`; it can be saved
     "Count the words of documents for BM25 (k1 1.5, b 0.75)."
     index = import_extra('bm25s', 'search').BM25()
-    index.index(rows if any(rows) else [['']]*len(rows), show_progress=False)  # bm25s cannot index nothing
+    if not any(rows): rows = [['']]*len(rows)                   # bm25s cannot index nothing
+    number = {w: i for i, w in enumerate(sorted({w for row in rows for w in row}))}  # the same in every process
+    index.index(([[number[w] for w in row] for row in rows], number), show_progress=False)
     return index
 
 def bm25_scores(
@@ -117,7 +119,7 @@ def bm25_scores(
     n:int,      # documents in the index
 )->np.ndarray:  # `(n,)` scores, 0 without a common word
     "Score every document for a query."
-    tokens = [w for w in words(query) if w in index.vocab_dict]
+    tokens = [w for w in search_terms(query) if w in index.vocab_dict]
     return index.get_scores(tokens)[:n] if tokens else np.zeros(n)
 
 # %% ../nbs/08d_ranking.ipynb #df3c5714
@@ -128,7 +130,7 @@ def bm25_chunks(
 ):                            # yields `(some,n)` scores, the queries in order
     "Score every document for every query, some queries at a time."
     if not len(documents): raise InputError('there is no document to rank')
-    n, index = len(documents), bm25_index([words(d) for d in documents])
+    n, index = len(documents), bm25_index([search_terms(d) for d in documents])
     step = max(1, max_scores // n)
     for i in range(0, len(queries), step):
         yield np.stack([bm25_scores(index, query, n) for query in queries[i:i+step]])

@@ -16,10 +16,12 @@ from .files import InputError, atomic_file, sha256_file
 from .evaluation import baseline_results, results_table, task_results
 from .negatives import negated_pairs
 from .overlap import TestSetFilter
-from .pairfiles import load_pairs, say_left_out
+from .pairfiles import say_left_out
+from .runningtext import load_pairs
 from .stages import Material, Recipe, Stage, open_run, source_weights, time_table
 from .own_tests import collect_tasks
-from .text import expand_paths, read_sentences
+from .runningtext import read_sentences
+from .text import expand_paths
 from .vocabulary import reservoir_sample
 
 # %% ../nbs/09e_recipe.ipynb #a0eae963

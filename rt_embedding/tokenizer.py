@@ -22,7 +22,7 @@ from .commands import command
 from .files import InputError, atomic_file, regular_file
 from .paths import user_path
 from .runs import locked_output
-from .text import read_sentences
+from .runningtext import read_sentences
 from .vocabulary import (
     BOS_ID, EOS_ID, MASK_ID, MASK_PIECE, PAD_ID, UNK_ID,
     count_words, learn_vocabulary, repair_surrogates, reservoir_sample)

@@ -25,7 +25,7 @@ from rt_embedding.pairfiles import read_pairs as read_evaluation_pairs
 from rt_embedding.retrieval_sets import read_retrieval
 from rt_embedding.testsets import read_labelled, read_sts
 from rt_embedding.logging import read_metrics
-from rt_embedding.pairfiles import load_pairs
+from rt_embedding.runningtext import load_pairs
 from rt_embedding.checkpoints import check_state, newest_checkpoint, read_optimizer, save_checkpoint
 from rt_embedding.runs import same_settings
 

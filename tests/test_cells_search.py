@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from rt_embedding.files import InputError
+from rt_embedding.index_files import read_index_header
 from rt_embedding.search import SemanticIndex
 
 PLANE = {'q': (1, 0), 'near': (1, 0), 'far': (.5, .866), 'between': (.9, .436)}
@@ -38,26 +39,32 @@ def test_another_folder_is_not_replaced(tmp_path):
 
 
 def test_a_torn_or_changed_file_is_damage(index):
-    data = (index/'vectors.npy').read_bytes()
-    (index/'vectors.npy').write_bytes(data[:-4])
-    with pytest.raises(InputError, match='is not a whole index'): SemanticIndex.load(index)
-    (index/'vectors.npy').write_bytes(data)
+    place = index/read_index_header(index).folder
+    data = (place/'vectors.npy').read_bytes()
+    (place/'vectors.npy').write_bytes(data[:-4])
+    with pytest.raises(InputError, match='vectors.npy changed'): SemanticIndex.load(index)
+    (place/'vectors.npy').write_bytes(data)
     SemanticIndex.load(index)
-    (index/'entries.jsonl').write_text('{"text": "one"}\n')
+    (place/'entries.jsonl').write_text('{"text": "one"}\n')
     with pytest.raises(InputError, match='entries.jsonl changed'): SemanticIndex.load(index)
 
 
 @pytest.mark.parametrize('old, new, says', [
-    (None, '{', 'not a whole index'), (None, '[]', 'no JSON object'),
-    ('"format_version": 3', '"format_version": 1', 'it has format 1'),
-    ('"n": 3', '"n": 8', 'promised 8'), ('"n": 3', '"n": "x"', 'does not say how many'),
-    ('vectors.npy', '../../secret', 'does not list'),
-    ('"entries.jsonl"', '"entries.jsonl": "", "../x"', 'outside of the folder'),
-    ('"fingerprint": [', '"fingerprint": ["x", ', 'no fingerprint')])
+    (None, '{', 'not a whole index'), (None, '[]', 'JSON object'), (None, '['*50_000, 'not a whole index'),
+    ('"format_version":4', '"format_version":1', 'it has format 1'),
+    ('"n":3', '"n":8', 'promised'), ('"n":3', '"n":"x"', 'got `str` - at `$.n`'), ('"n":3', '"n":true', 'got `bool`'),
+    ('"n":3', '"n":0', '>= 1'), ('"embedding_dim":2', '"embedding_dim":-2', '>= 1'), ('"n":3', '"n":1e400', '`float`'),
+    ('"float32"', '"float99"', 'float99'), ('"float32"', '["float32"]', 'got `array`'),
+    ('vectors.npy', '../../secret', 'matching regex'), ('vectors.npy', 'other.npy', 'does not list vectors.npy'),
+    ('"entries.jsonl":', '"entries.jsonl": 1, "../x":', 'Expected `object`'),
+    ('"files.', '"../files.', 'matching regex'), ('"sample":"', '"sample":"x', 'changed after it was written'),
+    ('"fingerprint":[', '"fingerprint":["x",', 'Expected `float`'),
+    ('"fingerprint":[', '"fingerprint":[NaN,', 'finite numbers'),
+    ('"fingerprint":[', '"fingerprint":[1e999,', 'finite numbers')])
 def test_the_header_says_what_is_wrong(index, old, new, says):
     path = Path(index/'header.json')
     header = path.read_text()
     assert old is None or old in header
     path.write_text(new if old is None else header.replace(old, new, 1))
-    with pytest.raises(InputError, match=says) as e: SemanticIndex.load(index)
-    assert 'build it again' in str(e.value) and '\n' not in str(e.value)
+    with pytest.raises(InputError) as e: SemanticIndex.load(index)
+    assert says in str(e.value) and 'build it again' in str(e.value) and '\n' not in str(e.value), e.value

@@ -16,7 +16,7 @@ from rt_embedding.files import read_json
 from rt_embedding.configuration import parameter_count
 from rt_embedding.retrieval_sets import read_retrieval
 from rt_embedding.testsets import read_labelled, read_sts
-from rt_embedding.pairfiles import load_pairs
+from rt_embedding.runningtext import load_pairs
 from rt_embedding.steps import TrainingConfig
 
 from helpers import ENV

@@ -5,11 +5,13 @@ import gzip
 import io
 import json
 import lzma
+from functools import partial
 
 import pytest
 
 from rt_embedding.files import InputError
-from rt_embedding.pairfiles import load_pairs, sniff
+from rt_embedding.runningtext import load_pairs
+from rt_embedding.tables import sniff
 
 PAIRS = [(f'question number {i} about things', f'the answer to question {i} is here') for i in range(60)]
 SOME_NEGATIVES = [p if i % 3 else (*p, f'a wrong answer number {i}') for i, p in enumerate(PAIRS)]
@@ -194,10 +196,11 @@ def test_what_is_no_pair_is_said_once_by_every_command(tmp_path, capsys, name, l
     path = tmp_path/name
     path.write_text(FILES[name][0], encoding='utf-8')
     assert load_pairs(path).left_out == left_out
+    write = partial(make_corpus, str(path), str(tmp_path/'corpus'), overwrite=True)
     for read in (lambda: collect_tasks(pairs=str(path)), lambda: read_texts(path, 1000, 0),
-                 lambda: _from_text(str(path), 0), lambda: make_corpus(str(path), str(tmp_path/'corpus')),
-                 lambda: make_corpus(str(path), str(tmp_path/'corpus'), max_lines=9),
-                 lambda: make_corpus(str(path), str(tmp_path/'corpus'), str(tmp_path/'pairs'))):
+                 lambda: _from_text(str(path), 0), write,
+                 lambda: write(max_lines=9),
+                 lambda: write(pairs_output=str(tmp_path/'pairs'))):
         read()
         line, = (line for line in capsys.readouterr().out.splitlines() if line.startswith('not read as pairs'))
         assert all(f'{n} × {reason} (first: {path}, ' in line for reason, n in left_out.items())
@@ -221,7 +224,7 @@ def test_a_negative_without_a_positive_is_left_out(tmp_path):
     ('x.jsonl', '{"sentence1": "a dog", "sentence2": "stocks", "label": 0}\n', 'holds no pair'),
     ('x.jsonl', '{"premise": "a dog", "hypothesis": "a pet", "label": 1}\n', 'mean different things'),
     ('x.csv', 'sentence1,sentence2,label\na,b,maybe\n', "the label 'maybe' is unknown"),
-    ('x.csv', 'id,title,body\n1,a,b\n', 'line 1: a CSV file of pairs needs a header'),
+    ('x.csv', 'id,heading,words\n1,a,b\n', 'line 1: a CSV file of pairs needs a header'),
     ('x.csv', 'anchor,positive\na,b,c\n', 'line 2: 3 columns, but the header has 2'),
     ('x.csv', 'anchor,positive\n\na,"b\n', 'begins in line 3 is not CSV'),
     ('x.csv', 'anchor,positive\n"a\nb",c\nd,\n', 'line 4: positive is empty'),
