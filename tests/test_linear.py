@@ -9,7 +9,7 @@ import json, sys, time
 import pytest
 
 from rt_embedding.docstrings import is_sentence, is_summary, paragraphs, parse_docstring, plain_text
-from rt_embedding.markdown import markdown_blocks, notebook_cells
+from rt_embedding.markdown import markdown_blocks, notebook_blocks
 from rt_embedding.web_pages import html_blocks
 
 HTML = ['<b>word ', '<div>', '<p><b>', '<svg></nav>', '<table><td>', '<ul><li>x', '<!--', '<', '<a ', '<script>',
@@ -24,7 +24,7 @@ DOC = ['[a](', '`a <', '`  ', '    ', '``` \n', ':math:`', ':param a ', 'f(a', "
        'http://', '\\', 'A word. ', ': ']
 
 READERS = {'html': (html_blocks, HTML), 'markdown': (markdown_blocks, MARKDOWN + HTML),
-           'notebook': (lambda text: notebook_cells(json.dumps(dict(cells=[dict(cell_type='markdown', source=text)]))),
+           'notebook': (lambda text: notebook_blocks(json.dumps(dict(cells=[dict(cell_type='markdown', source=text)]))),
                         MARKDOWN[::4]),
            'docstring': (parse_docstring, DOC), 'plain_text': (plain_text, DOC), 'sentence': (is_sentence, DOC),
            'summary': (is_summary, DOC), 'paragraphs': (lambda text: paragraphs(text.split('\n')), DOC)}

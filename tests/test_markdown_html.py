@@ -1,7 +1,7 @@
 """What a reader of a web page or of Markdown sees is in a block, once, on its line; and nothing else is."""
 import pytest
 
-from rt_embedding.markdown import markdown_blocks, notebook_cells
+from rt_embedding.markdown import markdown_blocks, notebook_blocks
 from rt_embedding.web_pages import html_blocks, html_text
 
 
@@ -201,6 +201,6 @@ def test_a_notebook_in_any_format():
            '{"cell_type": "raw", "source": "raw words"}]}')
     old = ('{"worksheets": [{"cells": [{"cell_type": "heading", "level": 1, "source": "A"}, '
            '{"cell_type": "code", "input": ["x = 1\\n", "y"]}]}]}')
-    assert [(b.cell, b.line, b.text, b.headings) for b in notebook_cells(new)] == [
+    assert [(b.cell, b.line, b.text, b.headings) for b in notebook_blocks(new)] == [
         (1, 2, 'b', ('A',)), (2, 1, 'raw words', ('A',))]
-    assert [(b.cell, b.kind, b.text, b.headings) for b in notebook_cells(old)] == [(2, 'code', 'x = 1\ny', ('A',))]
+    assert [(b.cell, b.kind, b.text, b.headings) for b in notebook_blocks(old)] == [(2, 'code', 'x = 1\ny', ('A',))]
