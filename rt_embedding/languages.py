@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['ABBREVIATIONS', 'STARTERS', 'ABBREVIATIONS_OF', 'PHRASE_CHARS', 'LANGUAGES', 'fold_text', 'words', 'search_terms',
-           'check_language', 'split_sentences', 'script_of', 'say_splitter']
+           'word_spans', 'is_unspaced', 'library_sentences', 'check_language', 'split_sentences', 'script_of',
+           'say_splitter']
 
 # %% ../nbs/00da_languages.ipynb #da000003
-import re, unicodedata
+import importlib.util, re, unicodedata
 from collections import Counter
 from functools import cache
 from importlib.metadata import version
 from itertools import islice
+from .commands import import_extra
 from .files import InputError
 from .text import normalize_spaces
 
@@ -89,6 +91,20 @@ def search_terms(
     return terms
 
 _GLUED = re.compile(f'[{_UNSPACED}{_SYLLABLES}]')
+
+# %% ../nbs/00da_languages.ipynb #da000081
+def word_spans(
+    text:str,    # any text
+):               # yields (start, end) of each word, in characters
+    "Where the words of a text stand."
+    pattern = _WORD if text.isascii() else _pattern(_UNSPACED)
+    return (found.span() for found in pattern.finditer(text))
+
+def is_unspaced(
+    text:str,    # any text
+)->bool:         # is most of it in scripts that put no spaces between words?
+    "Would cutting at spaces miss most of the words?"
+    return not text.isascii() and 2*len(re.findall(f'[{_UNSPACED}]', text)) > len(''.join(text.split()))
 
 # %% ../nbs/00da_languages.ipynb #da000028
 ABBREVIATIONS = set('''mr mrs ms dr prof sr jr st gen col lt sgt capt rev hon gov sen rep pres messrs
@@ -174,23 +190,27 @@ _PIECE = 1000  # characters for sentencex at a time
 
 @cache
 def _library():
-    "The function of sentencex that cuts a text; None without the extra `data`."
-    try: from sentencex import segment
-    except ImportError: return None
-    return segment
+    "Is sentencex there?"
+    return importlib.util.find_spec('sentencex') is not None
+
+def library_sentences(
+    text:str,      # a paragraph
+    language:str,  # a code that sentencex knows
+):                 # yields its sentences, with the spaces behind them
+    "Cut a text with sentencex, in time that grows with its length."
+    segment, at = import_extra('sentencex', 'data').segment, 0
+    while at < len(text):
+        parts = list(segment(language, re.sub('[\ud800-\udfff]', '\ufffd', text[at:at+_PIECE])))  # no lone surrogates
+        if at + _PIECE < len(text) and len(parts) > 1: parts.pop()           # the last one is cut off: once more
+        for part in parts: yield text[at:(at := at + len(part))]
 
 def _library_ends(text, language):
     "Where sentencex ends sentences, as positions in the text; None where it is not asked."
-    segment = _library() if language and language != 'en' else None
-    if segment is None: return None
+    if language in (None, 'en') or not _library(): return None
     ends, at = set(), 0
-    while at < len(text):
-        piece = re.sub('[\ud800-\udfff]', '\ufffd', text[at:at+_PIECE])   # it takes no lone surrogates
-        parts = list(segment(language, piece))
-        if at + len(piece) < len(text) and len(parts) > 1: parts.pop()      # the last sentence is cut off: once more
-        for part in parts:
-            ends.add(at + len(part.rstrip()))
-            at += len(part)
+    for part in library_sentences(text, language):
+        ends.add(at + len(part.rstrip()))
+        at += len(part)
     return ends
 
 # %% ../nbs/00da_languages.ipynb #da000044

@@ -9,12 +9,11 @@ __all__ = ['adjacent_sentences_task', 'noise_task', 'titled_passages', 'own_text
 import re
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Sequence
 import numpy as np
 from .commands import as_list
 from .files import InputError
-from .languages import split_sentences, words
+from .languages import is_unspaced, split_sentences, word_spans, words
 from .pairfiles import read_pairs, say_left_out
 from .retrieval_sets import pairs_data, read_retrieval
 from .testsets import bare_name, read_labelled, read_sts
@@ -51,9 +50,9 @@ def noise_task(
     "Damage sentences; the right answer is the undamaged one."
     rng, pairs = np.random.default_rng(seed), []
     for text in _draw([t for t in dict.fromkeys(texts) if len(words(t)) >= min_words], max_pairs, seed):
-        tokens = text.split()
+        tokens, space = _tokens(text)
         kept = [t for t, u in zip(tokens, rng.random(len(tokens)), strict=True) if u >= drop] or tokens[:1]
-        pairs.append((' '.join(_swap(t, rng) if rng.random() < swap else t for t in kept), text))
+        pairs.append((space.join(_swap(t, rng) if rng.random() < swap else t for t in kept), text))
     return pairs
 
 def _swap(word, rng):
@@ -61,6 +60,12 @@ def _swap(word, rng):
     if len(word) < 2: return word
     i = int(rng.integers(0, len(word) - 1))
     return word[:i] + word[i+1] + word[i] + word[i+2:]
+
+def _tokens(text):
+    "The words of a text and what stands between them; pairs of characters in a script without spaces."
+    if not is_unspaced(text): return text.split(), ' '
+    starts = [a for a, _ in word_spans(text)][2::2]
+    return [text[a:b] for a, b in zip([0, *starts], [*starts, len(text)], strict=True)], ''
 
 # %% ../nbs/09ac_own_tests.ipynb #1e8f473d
 def titled_passages(

@@ -6,7 +6,7 @@
 __all__ = ['asset', 'inline', 'render', 'content_policy', 'search_page', 'PageServer']
 
 # %% ../nbs/10b_search_page.ipynb #6051db77
-import base64, hashlib, json, threading
+import base64, hashlib, io, json, re, threading, time, traceback
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -65,26 +65,52 @@ def search_page(
     policy = content_policy(script, style, connect_src="'self'", frame_ancestors="'none'")
     return render('search_page.html', style=style, script=script), policy
 
+# %% ../nbs/10b_search_page.ipynb #c11e7e0d
+class _Timed(io.RawIOBase):
+    "Bytes of a connection; all reads together take no longer than some seconds."
+    def __init__(self, connection, seconds):
+        self.connection, self.ends = connection, time.monotonic() + seconds
+
+    def readable(self): return True
+
+    def readinto(self, buffer):
+        left = self.ends - time.monotonic()
+        if left <= 0: raise TimeoutError('the request did not end in time')
+        self.connection.settimeout(left)
+        return self.connection.recv_into(buffer)
+
 # %% ../nbs/10b_search_page.ipynb #a7f9bbf4
 class _Handler(BaseHTTPRequestHandler):
     "Answer `/`, `/search`, `/map` and `/text`; reject everything else."
     server_version, sys_version, timeout = 'rt_search', '', 20
 
+    def setup(self):
+        super().setup()
+        self.rfile = io.BufferedReader(_Timed(self.connection, self.timeout))
+
     def do_GET(self):
-        url, server = urlsplit(self.path), self.server
+        server = self.server
+        self.connection.settimeout(self.timeout)  # of the answer
+        try: url = urlsplit(self.path)
+        except ValueError: return self.send_json(400, dict(error='this is not an address'))
         if (self.headers.get('Host') or '').lower() not in server.names:
             return self.send_json(403, dict(error=f'this server answers to {server.url} only'))
         if url.path == '/': return self.send(200, search_page()[0], 'text/html; charset=utf-8')
         if self.headers.get('Sec-Fetch-Site', 'none') not in ('none', 'same-origin'):
             return self.send_json(403, dict(error='another site may not ask here'))
+        self.send_json(*self.answer_to(url))
+
+    def answer_to(self, url):
+        "Status and answer for an address."
         try:
-            with server.lock:  # one question at a time: models are not made for threads
-                answer = server.answer(url.path, {k: v[-1] for k, v in parse_qs(url.query).items()})
-        except InputError as e: return self.send_json(400, dict(error=str(e)))
-        except Exception:      # an error in our code: the details go to the log, not to the browser
-            logger.exception('a question to the page failed')
-            return self.send_json(500, dict(error='this went wrong on the server; its log says how'))
-        return self.send_json(404, dict(error='no such page')) if answer is None else self.send_json(200, answer)
+            with self.server.lock:  # one question at a time: models are not made for threads
+                answer = self.server.answer(url.path, {k: v[-1] for k, v in parse_qs(url.query).items()})
+        except InputError as e: return 400, dict(error=str(e))
+        except Exception as e:      # an error in our code: where it is goes to the log, the question nowhere
+            where = ''.join(traceback.format_tb(e.__traceback__))
+            logger.error('a question to the page failed: {}\n{}', type(e).__name__, where)
+            return 500, dict(error='this went wrong on the server; its log says how')
+        return (404, dict(error='no such page')) if answer is None else (200, answer)
 
     def log_message(self, *args): pass  # questions are private
 
@@ -117,7 +143,7 @@ def send_json(self:_Handler,
 # %% ../nbs/10b_search_page.ipynb #97ad08db
 class PageServer(ThreadingHTTPServer):
     "A page for this machine only; `serve_forever()` runs it, `shutdown()` from another thread ends it."
-    daemon_threads = True
+    daemon_threads, request_queue_size = True, 128  # many tabs may ask at once
     def __init__(self,
         ask:Callable,      # (question, k, hybrid) -> dict of 'hits' (rank, score, name, place, text, at) and 'at'
         points:Callable,   # () -> dict of the lists x, y, row, group and groups, and n, the number of all texts
@@ -148,7 +174,7 @@ class PageServer(ThreadingHTTPServer):
 def _number(given, name, default, maximum, minimum=0):
     "A whole number from the parameters of an address."
     text = given.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and minimum <= int(text[:20]) <= maximum):
+    if not re.fullmatch('0|[1-9][0-9]{0,14}', text) or not minimum <= int(text) <= maximum:
         raise InputError(f'{name} must be a number from {minimum} to {maximum}, got {text[:40]!r}')
     return int(text)
 

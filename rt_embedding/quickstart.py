@@ -18,11 +18,11 @@ from .commands import command, import_extra
 from .files import InputError, atomic_file, atomic_folder, sha256_file
 from .spectral import check_init
 from .configuration import PRESETS
-from .evaluation import evaluate_retrieval, score_ranking
+from .evaluation import evaluate_bm25, evaluate_retrieval
+from .languages import check_language
 from .logging import read_metrics
 from .plots import plot_training
 from .measures import markdown_table
-from .ranking import bm25_ranking
 from .pairfiles import say_left_out
 from .runningtext import load_pairs
 from .plots import OKABE_ITO, axes
@@ -30,6 +30,7 @@ from .runs import read_json_lines
 from .search import SemanticIndex
 from .python_docs import described_split, description, documented_objects, python_pairs, python_sentences
 from .python_files import name_words
+from .sources import tell_splitter
 from .stages import Material, Recipe, Stage, open_run
 from .retrieval_sets import pairs_data
 from .runningtext import read_sentences
@@ -49,9 +50,10 @@ def _from_python(packages, seed):
     return list(python_sentences(learn)), python_pairs(learn), held_out, entries
 
 # %% ../nbs/13_quickstart.ipynb #e01da8f6
-def _from_text(corpus, seed):
+def _from_text(corpus, seed, language=None):
     "Pairs of the user's text; the held-out ones share no text with the others."
-    found = load_pairs(corpus)
+    tell_splitter(expand_paths(corpus)[0], language)
+    found = load_pairs(corpus, language=language)
     say_left_out(found)
     pairs = [p[:2] for p in found]
     sentences = list(dict.fromkeys(t for p in pairs for t in p))
@@ -76,10 +78,11 @@ class GatheredMaterial(Material):
         corpus=None,       # text file(s) of the user; None: the installed Python documentation
         packages=None,     # narrow the Python documentation; None: all that is installed
         seed:int=42,       # which pairs are held out
+        language=None,     # of the user's running text: a code of `LANGUAGES`
     ):
         self.folder = Path(folder)
         if not self.folder.exists():
-            self._gather(*(_from_text(corpus, seed) if corpus else _from_python(packages, seed)))
+            self._gather(*(_from_text(corpus, seed, language) if corpus else _from_python(packages, seed)))
         elif not (self.folder/'held_out.jsonl').is_file():
             raise InputError(f'{folder} was not made by rt_quickstart: choose another --output_dir')
         self.held_out = list(read_json_lines(self.folder/'held_out.jsonl'))
@@ -140,8 +143,7 @@ def bm25_score(
     "The lexical baseline on the same task."
     try: import_extra('bm25s', 'search')
     except InputError: return None
-    data = pairs_data(held_out)
-    return _shortened(score_ranking(bm25_ranking(data.queries, data.documents, 100)[0], data))
+    return _shortened(evaluate_bm25(pairs_data(held_out)))
 
 # %% ../nbs/13_quickstart.ipynb #471aaa95
 def _found(score): return f"the positive comes first for {score['accuracy']:.1%} of the held-out pairs"
@@ -288,6 +290,11 @@ def _digest(corpus):
     sums = ''.join(sha256_file(f) for f in expand_paths(corpus, again=True))
     return hashlib.sha256(sums.encode()).hexdigest()[:16]
 
+def _language_of(corpus, language):
+    "The code of the language of the user's text; None if it was not given."
+    if language and not corpus: raise InputError('language is that of your own text: give it together with --corpus')
+    return check_language(language)
+
 # %% ../nbs/13_quickstart.ipynb #176e3550
 def quickstart(
     corpus:str=None,                 # your own text, or a file of pairs; not given: the installed Python documentation
@@ -303,6 +310,7 @@ def quickstart(
     contrastive_steps:int=None,      # of contrastive learning; not given: three passes over the pairs, or what fits
     learning_rate:float=1e-3,        # peak of the schedule, in both stages
     seed:int=42,                     # of every random choice
+    language:str=None,               # of your own text: de, zh, ...; not given: its marks decide
 )->dict:                             # counts, scores by stage, steps, folder
     "From raw text to a trained, evaluated, searchable embedding model, in one command."
     _check(corpus, packages, minutes, preset, embedding_dim, batch_size, init, mlm_steps=mlm_steps,
@@ -310,9 +318,10 @@ def quickstart(
     recipe = quickstart_recipe(minutes, preset, embedding_dim, vocab_size, batch_size, init, mlm_steps,
                                contrastive_steps, learning_rate)
     settings = {'checksum of the text': _digest(corpus), 'packages': packages}
+    if language := _language_of(corpus, language): settings['language'] = language
     with open_run(recipe, output_dir, settings, seed, 'auto' if torch.cuda.is_available() else 'cpu') as run:
         run.clock.say(f'budget {minutes:g} minutes; everything goes to {run.folder}')
-        material, scores = GatheredMaterial(run.folder/'material', corpus, packages, seed), {}
+        material, scores = GatheredMaterial(run.folder/'material', corpus, packages, seed, language), {}
         for name, model in run.follow(material):
             scores[name] = score_held_out(model, material.held_out)
             run.clock.say(f'{name}: {_found(scores[name])}')

@@ -85,29 +85,30 @@ def continued_lines(
     return sum(a[-1] not in '.!?:"\')' and b[0].islower() for a, b in zip(lines, lines[1:], strict=False))
 
 # %% ../nbs/00ia_running_text.ipynb #0e866473
-def _sentences_of(lines, unwrap):
+def _sentences_of(lines, unwrap, language=None):
     "The sentences of neighbouring lines; `unwrap`: join the lines first if they were wrapped at a margin."
-    if unwrap and 3*continued_lines(lines) >= len(lines): return split_sentences(' '.join(lines))
-    return [s for line in lines for s in split_sentences(line)]
+    if unwrap and 3*continued_lines(lines) >= len(lines): lines = [' '.join(lines)]
+    return [s for line in lines for s in split_sentences(line, language=language)]
 
 # %% ../nbs/00ia_running_text.ipynb #4fdbb60a
 MOST_LINES = 1000  # a passage is handed on after this many lines, even if it has not ended
 
 def passage_sentences(
-    lines,   # of `numbered_lines`: (number, text)
-):           # yields sentences, and None where a passage ends
+    lines,                   # of `numbered_lines`: (number, text)
+    language:str|None=None,  # a code of `LANGUAGES`, for `split_sentences`
+):                           # yields sentences, and None where a passage ends
     "Stream the sentences of running text; wrapped lines are joined where empty lines separate paragraphs."
     now, unwrap = [], False
     for _, line in lines:
         if line.strip(): now.append(line.strip())
         else:
-            yield from _sentences_of(now, True)
+            yield from _sentences_of(now, True, language)
             yield None
             now, unwrap = [], True
         if len(now) == MOST_LINES:
-            yield from _sentences_of(now, False)
+            yield from _sentences_of(now, False, language)
             now = []
-    yield from _sentences_of(now, unwrap)
+    yield from _sentences_of(now, unwrap, language)
     yield None
 
 # %% ../nbs/00ia_running_text.ipynb #bdd7612e
@@ -120,19 +121,20 @@ def _running_text(path):
 
 # %% ../nbs/00ia_running_text.ipynb #dd99d80e
 def adjacent_pairs(
-    paths,          # text file, folder, glob, or a list of them; an empty line ends a passage
-)->PairList:        # tuples (sentence, next sentence)
+    paths,                   # text file, folder, glob, or a list of them; an empty line ends a passage
+    language:str|None=None,  # a code of `LANGUAGES`, for `split_sentences`
+)->PairList:                 # tuples (sentence, next sentence)
     "Neighbouring sentences of running text; files and passages are not joined."
     found = PairList()
-    for path in expand_paths(paths): found.add(_adjacent(_running_text(path)))
+    for path in expand_paths(paths): found.add(_adjacent(_running_text(path), language))
     if not found:
         raise InputError(f"{paths}: no two sentences follow each other; give running text, or source='dropout'")
     return found
 
-def _adjacent(lines):
+def _adjacent(lines, language=None):
     "The neighbours of one file. A sentence that only repeats the one before it makes no pair."
     found, before = PairList(), None
-    for sentence in passage_sentences(lines):
+    for sentence in passage_sentences(lines, language):
         if before is not None and sentence is not None:
             if text_key(before) != text_key(sentence): found.append((before, sentence))
             else: found.left_out['a sentence and its repetition'] += 1
@@ -155,23 +157,26 @@ SOURCES = ('auto', 'pairs', 'adjacent', 'dropout')
 def load_pairs(
     paths,               # file, folder, glob, or a list of them
     source:str='auto',   # 'pairs', 'adjacent' or 'dropout'; 'auto': columns of a file of pairs, neighbours in a text
+    language:str|None=None,  # of running text: a code of `LANGUAGES`; None: the marks of the text decide
 )->PairList:             # tuples of two or three texts; `left_out` says what was skipped
     "Pairs from whatever the user has."
     if source not in SOURCES: raise InputError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
-    if source != 'auto': return dict(pairs=read_pairs, adjacent=adjacent_pairs, dropout=dropout_pairs)[source](paths)
+    if source == 'adjacent': return adjacent_pairs(paths, language)
+    if source != 'auto': return dict(pairs=read_pairs, dropout=dropout_pairs)[source](paths)
     found = PairList()
-    for path in expand_paths(paths): found.add(_any_pairs(path))
+    for path in expand_paths(paths): found.add(_any_pairs(path, language))
     if not found:
         raise InputError(f'{paths}: no pairs; '
                          'give two columns separated by a tab, CSV with a header, JSON, or two sentences')
     return found
 
-def _any_pairs(path):
+def _any_pairs(path, language=None):
     "The pairs of a file of pairs, or the neighbours of running text and of documents."
     kind, lines = sniff(path)
-    if kind == 'text': return _adjacent(lines)
+    if kind == 'text': return _adjacent(lines, language)
     rows = file_rows(path, kind, lines)
     first = list(islice(rows, 50))
     columns, rows = text_columns(first), chain(first, rows)
     documents = columns and (columns != [1] and columns != [0] or counts_rows(first) or len(first[0][1]) == 1)
-    return _adjacent(_document_lines(path, rows, columns, say_once)) if documents else file_pairs(path, rows)
+    if not documents: return file_pairs(path, rows)
+    return _adjacent(_document_lines(path, rows, columns, say_once), language)

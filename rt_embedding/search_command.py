@@ -7,7 +7,7 @@ __all__ = ['OTHERS', 'rt_search', 'clip', 'snippet', 'place_of', 'format_hits', 
            'index_server', 'index_passages', 'temporary_index', 'kept_index', 'find_texts']
 
 # %% ../nbs/11b_search_command.ipynb #7085e77a
-import os, re, shutil
+import os, shutil
 from collections import Counter
 from dataclasses import asdict
 from json import dumps
@@ -20,10 +20,11 @@ from .commands import as_list, command
 from .files import InputError
 from .index_files import bring_back
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
+from .file_text import printable, ReadingReport
+from .input_files import read_source, source_files
 from .light import find_encoder, open_encoder
-from .passages import printable, read_source, source_files
 from .search import SemanticIndex, check_question
-from .languages import words
+from .languages import search_terms, word_spans
 
 # %% ../nbs/11b_search_command.ipynb #0a543950
 def clip(
@@ -41,8 +42,10 @@ def clip(
 # %% ../nbs/11b_search_command.ipynb #a5b9ca63
 def _snippet_start(text, query, width):
     "Where the snippet begins: at the start of the text if the words of the question are near it."
-    sought = {w for w in words(query) if len(w) > 2}
-    at = next((m.start() for m in re.finditer(r'\w+', text) if m[0].lower() in sought), 0)
+    terms = search_terms(query)
+    foreign = {w for w in terms if not w.isascii()}
+    sought = {w for w in terms if len(w) > 2 - (w in foreign)} or foreign
+    at = next((a for a, b in word_spans(text) if not sought.isdisjoint(search_terms(text[a:b+1]))), 0)
     while at and columns(text[at:]) < width//2: at -= 1                     # near the end: show more of what is before
     if columns(text[:at]) < width//2: return 0
     return text.find(' ', at - width//3, at) + 1 or at
@@ -66,15 +69,15 @@ def snippet(
 # %% ../nbs/11b_search_command.ipynb #ab3eb1e3
 def place_of(
     entry:dict,  # of an index
-)->str:          # `notes/a.md:17`, with the cell of a notebook before the line; '' if nothing is known
+)->str:          # `notes/a.md:17`, before the line the cell of a notebook or the page of a PDF; '' if nothing is known
     "File and line of a text; paths below the current folder are relative to it."
     file = entry.get('file') or ''
     if file and os.path.isabs(file):
         short = os.path.relpath(file)
         if not short.startswith('..'): file = Path(short).as_posix()
-    cell = f":cell {entry['cell']}" if entry.get('cell') else ''
+    parts = [f":{part} {entry[part]}" for part in ('cell', 'page', 'paragraph') if entry.get(part)]
     line = f":{entry['line']}" if entry.get('line') else ''
-    return f'{file}{cell}{line}'
+    return f"{file}{''.join(parts)}{line}"
 
 # %% ../nbs/11b_search_command.ipynb #5d13b4b8
 def _hit_lines(hit, width, query):
@@ -187,11 +190,12 @@ def index_passages(
     input,     # text file, folder, glob, `'python'`, or a list of them
 )->SemanticIndex:  # with file and line of every passage
     "Index passages of files for one search; equal ones once."
-    entries, skipped = {}, []
-    for source in source_files(input):
+    entries, skipped, report, length = {}, [], ReadingReport(), passage_words(model)
+    for source in source_files(input, report):
         try:
-            for e in read_source(source, passage_words(model)): entries.setdefault(e['text'], e)
+            for e in read_source(source, length, report): entries.setdefault(e['text'], e)
         except InputError as e: skipped.append(e)
+    report.say(logger.warning)
     one_file = isinstance(input, (str, Path)) and Path(input).is_file()
     if skipped and (not entries or one_file): raise skipped[0]
     warn_skipped(skipped)
@@ -225,6 +229,7 @@ def kept_index(
     model,         # path of a model, or None: the one stored in the index
     run,           # a run folder, whose model is used if the index has none
     update:bool,   # bring the index up to date
+    dtype=None,    # of its vectors: 'float32', 'float16' or 'int8'; None: as they are
 )->SemanticIndex:
     "Open the index given with --index; make or update it if requested."
     folder, remembered = Path(index), ''
@@ -235,7 +240,7 @@ def kept_index(
     path = model or remembered or run
     m = open_encoder(path) if model else _model(path, path)
     if not (inputs or update): return SemanticIndex.load(folder, m)
-    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()))
+    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()), dtype)
     kinds = ('unchanged', 'changed', 'new', 'removed', 'skipped')
     done = [f'{counts[kind]:,} {kind}' for kind in kinds if counts[kind]]
     logger.info(f"{index}: {counts['passages']:,} passages of {counts['files']:,} files; {', '.join(done)}; "
@@ -254,6 +259,8 @@ def find_texts(
     hybrid:bool=False,           # fuse with BM25 (extra `search`)
     index:str=None,              # folder of an index: made or updated from --input, or searched as it is
     update:bool=False,           # first bring the index up to date with its files
+    dtype:Param('how --index stores its vectors: float32; float16, half the size; or int8, for very many: bytes '
+                'propose, float16 decides', str)=None,
     serve:bool=False,            # open a page for this machine, with a map of the texts
     port:int=8765,               # of that page; 0: any that is free
 )->list:                         # list of `Hit`
@@ -261,7 +268,9 @@ def find_texts(
     query = query if isinstance(query, str) else ' '.join(query)
     if query or not (serve or update or (input and index)): check_question(query)
     if update and not index: raise InputError('--update needs an index: name it with --index')
-    found = kept_index(index, input, model, run, update) if index else temporary_index(input, model, run)
+    if dtype and not (index and (update or input)):
+        raise InputError('--dtype is for an index that is made or updated: give --index with --input or --update')
+    found = kept_index(index, input, model, run, update, dtype) if index else temporary_index(input, model, run)
     hits = found.search(query, k, hybrid, distinct=True) if query else []
     if json and query: print(dumps([asdict(h) for h in hits], indent=1))
     elif hits: print(format_hits(hits, shutil.get_terminal_size().columns, query))

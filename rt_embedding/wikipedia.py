@@ -18,6 +18,7 @@ from loguru import logger
 from tqdm import tqdm
 from .commands import as_list, import_extra
 from .files import InputError, atomic_file
+from .languages import library_sentences, split_sentences
 from .overlap import text_key
 from .runs import locked_folder
 from .text import normalize_spaces
@@ -54,18 +55,19 @@ def article_sentences(
     max_chars:int=1000,  # a longer sentence is no prose
 ):                       # yields (sentence, is it prose?)
     "Split an article into sentences, clean up template remnants, and mark which are prose."
-    segment, marked = import_extra('sentencex', 'data').segment, language not in UNMARKED
+    marked = language not in UNMARKED
     code = 'en' if language == 'simple' else language
     for line in text.split('\n'):
         if len(line) < min_chars: continue                         # headings
         if '(' in line: line = _empty_brackets.sub('', _loose_marks.sub('(', line))
-        pieces = [(normalize_spaces(p), not _gap.search(p)) for p in segment(code, line)]
+        cut = library_sentences(line, code) if marked else split_sentences(line, max_chars)   # Thai is cut by length
+        pieces = [(normalize_spaces(p), not _gap.search(p)) for p in cut]
         found = [(s, whole and is_prose(s, min_chars, max_chars, marked)) for s, whole in pieces if s]
         n_prose, n = sum(len(s) for s, prose in found if prose), sum(len(s) for s, _ in found)
         is_list = 2*n_prose < n   # in a list of books, titles end like sentences
         yield from ((s, prose and not is_list) for s, prose in found)
 
-_loose_marks, _empty_brackets = re.compile(r'\(\s*(?:[;,]\s*)+'), re.compile(r'\s*\(\s*\)')
+_loose_marks, _empty_brackets = re.compile(r'\(\s*(?:[;,]\s*)+'), re.compile(r'(?<!\s)\s*\(\s*\)')
 _gap = re.compile(r'\w  +[\w,]|\w ,')   # a formula or a unit stood here
 
 # %% ../nbs/06e_wikipedia.ipynb #fd9d3a92

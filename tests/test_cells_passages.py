@@ -1,10 +1,11 @@
-"What chapter 10a promises and does not show: broken notebooks, files that only look like text, traps for patience."
+"What the chapters on passages promise and do not show: broken notebooks, odd encodings, traps for patience."
 import textwrap
 
 import pytest
 
 from rt_embedding.files import InputError
-from rt_embedding.passages import passages
+from rt_embedding.file_kinds import passages
+from rt_embedding.file_text import ReadingReport
 
 PROSE = ('Whoever writes a note in an editor of the old kind ends each line by hand. '
          'A reader must join what the margin has cut, or it finds halves of sentences only.')
@@ -42,10 +43,27 @@ def test_odd_cells_of_a_notebook_are_passed_over(write):
 
 
 @pytest.mark.parametrize('name, content, message', [
-    ('picture.txt', b'\x89PNG\0\0', 'zero bytes'), ('utf16.txt', 'text'.encode('utf-16'), 'UTF-16'),
-    ('latin.txt', b'fine\ncaf\xe9\n', 'line 2: not UTF-8'), ('worse.html', b'<p>caf\xe9', 'no charset that is named')])
+    ('picture.txt', b'\x89PNG\0\0', 'PNG'), ('zeros.md', b'some text\0and more', 'binary'),
+    ('data.csv', bytes(range(256)), 'binary'), ('packed.txt', b'\x28\xb5\x2f\xfd123', 'zstandard'),
+    ('table.json', b'PAR1\x15\0', 'parquet'), ('page.html', b'%PDF-1.4', 'PDF')])
 def test_what_only_looks_like_text_is_refused(write, name, content, message):
     with pytest.raises(InputError, match=message): passages(write(name, content))
+
+
+@pytest.mark.parametrize('encoding', ['utf-16', 'utf-16-le', 'utf-16-be', 'utf-8-sig', 'utf-32', 'cp1252'])
+@pytest.mark.parametrize('suffix', ['.txt', '.md', '.py', '.csv', '.html'])
+def test_every_encoding_gives_the_same_text(write, encoding, suffix):
+    text = 'Ein Café am Fluss; schön für müde Füße und für alle, die viel laufen.'
+    assert text in ' '.join(t for _, t in found(write(f'a{suffix}', text.encode(encoding))))
+
+
+def test_one_bad_byte_does_not_lose_a_file(write):
+    path, report = write('a.txt', 'naïve café, crème brûlée\n\nthe end'.encode() + b' \xe9'), ReadingReport()
+    assert [p['text'] for p in passages(path, report=report)] == ['naïve café, crème brûlée', 'the end \ufffd']
+    assert report.lines() == ['1 file with bytes that are no characters, shown as \ufffd: a.txt']
+    report = ReadingReport()
+    assert [p['text'] for p in passages(write('b.txt', b'fine\ncaf\xe9\n'), report=report)] == ['fine', 'café']
+    assert report.lines() == ['1 file read as cp1252, which is a guess: b.txt']
 
 
 def test_a_web_page_may_name_its_character_set(write):

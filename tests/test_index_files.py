@@ -221,7 +221,7 @@ from test_index_files import TEXTS, encode
 from rt_embedding.search import SemanticIndex
 states = [SemanticIndex.build(encode, TEXTS[:n]) for n in (4, 8, 12)]
 print('ready', flush=True)
-for i in range(60): states[i % 3].save(sys.argv[1], words=i % 2 == 0)
+for i in range(36): states[i % 3].save(sys.argv[1], words=i % 2 == 0)
 """
 
 

@@ -108,6 +108,19 @@ def test_only_what_changed_is_read_and_encoded(model, notes, tmp_path):
     assert not [p for p in tmp_path.iterdir() if p.name.startswith('.')]                         # no lock, no torso
 
 
+def test_how_vectors_are_stored(model, notes, tmp_path):
+    "An index in bytes answers as one in float32; an update keeps what is there, or changes it without encoding."
+    flags = '--input', notes, '--model', model, '--index'
+    assert here(*flags, tmp_path/'exact')[0] == 0
+    assert here(*flags, tmp_path/'bytes', '--dtype', 'int8')[0] == 0
+    def scored(name): return [(h['entry']['text'], round(h['score'], 2)) for h in hits('roses', '--index', tmp_path/name)]
+    assert sorted(scored('exact')) == sorted(scored('bytes'))
+    code, _, err = here('--index', tmp_path/'exact', '--update', '--dtype', 'float16')
+    assert code == 0 and '0 encoded' in err and sorted(scored('exact')) == sorted(scored('bytes')), err
+    refused(here('--index', tmp_path/'exact', '--update', '--dtype', 'float64'), 'float32, float16, int8')
+    refused(here('roses', '--index', tmp_path/'exact', '--dtype', 'int8'), '--update')
+
+
 STOPS_WHILE_WRITING = """
 import numpy, sys, threading
 from rt_embedding import search_command
@@ -253,7 +266,7 @@ def test_bad_input_is_one_line(model, notes, tmp_path):
     for flags, contains in ((['x', '--input', tmp_path/'none', '--index', tmp_path/'i'], 'nothing to index'),
                             (['x', '--input', notes, '--index', tmp_path/'mine'], 'is no index'),
                             (['x', '--index', tmp_path/'nowhere'], '--input'), (['--update'], '--index'),
-                            ([' ', '--input', notes], 'empty'),
+                            ([' ', '--input', notes], 'empty'), (['x', '--dtype', 'int8'], '--dtype'),
                             (['--input', notes, '--index', tmp_path/'i', '--serve', '--port', 70000], '70000')):
         refused(here(*flags, '--model', model), contains)
 
@@ -442,3 +455,80 @@ def test_a_page_of_another_site_gets_nothing(open_tab, page):
     addresses = {a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {'127.0.0.1'}
     for address in addresses:
         with pytest.raises(OSError): socket.create_connection((address, port), timeout=3).close()
+
+
+# ---------------------------------------------------------------- the page and clients that are no browsers
+
+@pytest.fixture(scope='module')
+def toy_page():
+    "A page in this process over ten texts, whose search fails for one question."
+    from rt_embedding.page import PageServer
+    def ask(query, k, hybrid):
+        if 'bug' in query: raise KeyError(query)
+        return dict(hits=[dict(text=f'{query} {i}') for i in range(k)], at=[0, 0])
+    server = PageServer(ask, lambda: dict(x=[]), lambda row: dict(text=str(row)), port=0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def raw(server, data, timeout=10):
+    "What the server sends back to these bytes."
+    with socket.create_connection(('127.0.0.1', server.server_port), timeout=timeout) as c:
+        c.sendall(data)
+        c.shutdown(socket.SHUT_WR)
+        with c.makefile('rb') as f: return f.read()
+
+
+@pytest.mark.parametrize('path', ['/search?q=x&k=' + '0'*20 + '101', '/search?q=x&k=' + '0'*5000 + '7',
+                                  '/search?q=x&k=' + '9'*5000, '/search?q=x&k=%D9%A3', '/search?q=x&k=1_0',
+                                  '/search?q=x&k=+5', '/search?q=x&k=5%0A', '/text?row=' + '9'*4400, '/text?row=01',
+                                  '/text?row=-0', '/search?q=x&k=101', '/search?q=x&k='*2, 'http://[',
+                                  'http://[::1'])
+def test_strange_numbers_and_addresses_are_400(toy_page, path):
+    host = f'Host: 127.0.0.1:{toy_page.server_port}'
+    got = raw(toy_page, f'GET {path} HTTP/1.0\r\n{host}\r\n\r\n'.encode())
+    assert got.startswith(b'HTTP/1.0 400 '), got[:200]
+    assert len(got) < 2000
+
+
+@pytest.mark.parametrize('line', [b'GET', b'GET /', b'\x00\x01 / HTTP/1.0', b'GET / HTTP/9.9', b'GET / HTTP/x',
+                                  b'GET \x1b[2J HTTP/1.0', b'X'*70_000, b'GET / / / HTTP/1.0'])
+def test_a_malformed_request_gets_an_answer_and_no_log(toy_page, line, capfd):
+    got = raw(toy_page, line + b'\r\n\r\n')
+    assert b' 4' in got[:15] or b' 5' in got[:15] or b'error' in got.lower(), got[:200]
+    assert capfd.readouterr() == ('', '')
+
+
+def test_a_failure_says_where_and_not_what_was_asked(toy_page):
+    said = []
+    sink = logger.add(lambda m: said.append(str(m)), format='{message}', level='INFO')
+    got = raw(toy_page, f'GET /search?q=bug%1B%5B2Jsecret HTTP/1.0\r\nHost: localhost:{toy_page.server_port}\r\n\r\n'
+              .encode())
+    logger.remove(sink)
+    assert b' 500 ' in got[:15] and len(said) == 1
+    assert 'KeyError' in said[0] and 'in ask' in said[0] and 'secret' not in said[0] and '\x1b' not in said[0]
+
+
+def test_many_at_once_and_one_that_trickles(toy_page, monkeypatch):
+    "300 clients wait for their turn, none is turned away; who sends a byte now and then is dropped in bounded time."
+    from rt_embedding import page
+    assert toy_page.request_queue_size >= 100
+    monkeypatch.setattr(page._Handler, 'timeout', 1)
+    slow = socket.create_connection(('127.0.0.1', toy_page.server_port))
+    ended = threading.Event()
+    def trickle():
+        with contextlib.suppress(OSError):
+            while not ended.wait(0.05): slow.send(b'G')
+    threading.Thread(target=trickle, daemon=True).start()
+    line = f'GET /search?q=x&k=3 HTTP/1.0\r\nHost: 127.0.0.1:{toy_page.server_port}\r\n\r\n'.encode()
+    got = []
+    clients = [threading.Thread(target=lambda: got.append(raw(toy_page, line, 60))) for _ in range(300)]
+    for c in clients: c.start()
+    for c in clients: c.join()
+    assert len(got) == 300 and sum(b' 200 ' in g[:15] for g in got) >= 299, sorted(got)[:2]
+    slow.settimeout(30)
+    with contextlib.suppress(ConnectionError): assert slow.recv(100) == b''
+    ended.set()
+    slow.close()

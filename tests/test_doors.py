@@ -1,0 +1,148 @@
+"Every command goes through the same doors: odd paths, foreign folders, closed streams, terminal codes, one writer."
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from helpers import COMMANDS, ENV, SMALL, python_line, refused, run, sentences, start, wait_until
+from rt_embedding.doors import enter
+
+NOT_UTF8 = os.fsdecode(b'caf\xe9')
+WRITTEN = ('output', 'output_dir', 'pairs_output')
+
+
+def call(name, capsys, *args):
+    "Run a command in this process: (exit code, standard output, standard error)."
+    capsys.readouterr()
+    code = enter(name, [str(a) for a in args])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def flags_of(name, capsys):
+    with pytest.raises(SystemExit): enter(name, ['--help'])
+    return set(re.findall(r'--(\w+)', capsys.readouterr().out))
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_odd_places_to_write_to(name, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.symlink('loop', 'loop')
+    written = flags_of(name, capsys) & set(WRITTEN)
+    question = ['question'] if name == 'rt_search' else []
+    assert written or name == 'rt_search'
+    for flag in written:
+        odd = {'': 'is empty', '~nobody_has_this_name/x': 'no user', NOT_UTF8: 'not UTF-8'}
+        if flag != 'output_dir': odd |= {'.': 'of its own', '..': 'of its own', 'loop': 'leads to itself'}
+        for value, words in odd.items(): refused(call(name, capsys, *question, f'--{flag}={value}'), flag, words)
+    assert os.listdir() == ['loop']
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_names_that_cannot_be_written_down(name, capsys, tmp_path, monkeypatch):
+    folder = tmp_path/NOT_UTF8
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    refused(call(name, capsys, *['question'][:name == 'rt_search']), 'the working folder', 'not UTF-8')
+    assert not os.listdir()
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_help_with_closed_streams(name):
+    line = [sys.executable, '-c', python_line(name), '--help']
+    for closed in '<&-', '>&-', '2>&-', '<&- >&- 2>&-':
+        r = subprocess.run(['bash', '-c', f'"$@" {closed}', 'bash', *line], env=ENV, capture_output=True, text=True)
+        assert r.returncode == 0 and 'Traceback' not in r.stderr, (closed, r)
+        assert ('usage' in r.stdout + r.stderr) == (closed != '<&- >&- 2>&-'), (closed, r)  # argparse takes the other
+
+
+def test_work_is_done_with_closed_streams(corpus, tmp_path):
+    for number, closed in enumerate(('>&-', '2>&-', '<&- >&- 2>&-')):
+        line = [sys.executable, '-c', python_line('rt_train_tokenizer'), '--input', str(corpus), '--vocab_size', '150',
+                '--output', str(tmp_path/str(number))]
+        r = subprocess.run(['bash', '-c', f'"$@" {closed}', 'bash', *line], env=ENV, capture_output=True, text=True)
+        assert r.returncode == 0 and 'Traceback' not in r.stderr, r
+        assert (tmp_path/f'{number}.model').read_bytes() == (tmp_path/'0.model').read_bytes()
+
+
+@pytest.fixture
+def ways(tokenizer, corpus, tmp_path):
+    "Commands with a run folder (or a folder of results) and the arguments that they need."
+    pairs = tmp_path/'pairs.tsv'
+    pairs.write_text(''.join(f'{a}\t{b}\n' for a, b in zip(sentences(60, 1), sentences(60, 2))), encoding='utf-8')
+    sts = tmp_path/'sts.tsv'
+    sts.write_text(''.join(f'{i % 5}\t{a}\t{a[3:]}\n' for i, a in enumerate(sentences(20, 3))), encoding='utf-8')
+    return dict(
+        rt_train_mlm=['--tokenizer', tokenizer, '--corpus', corpus, *SMALL, '--max_steps', 1, '--output_dir'],
+        rt_train_contrastive=['--tokenizer', tokenizer, '--pairs', pairs, *SMALL, '--max_steps', 1, '--output_dir'],
+        rt_recipe=['--corpus', corpus, '--pairs', pairs, '--output_dir'],
+        rt_quickstart=['--corpus', corpus, '--output_dir'], rt_lab=['--corpus', corpus, '--output_dir'],
+        rt_embed=['--model', tmp_path/'none', '--input', corpus, '--output'],
+        rt_evaluate=['--sts', sts, '--baselines', '--model', tmp_path/'none', '--output'])
+
+
+@pytest.mark.parametrize('name', ['rt_train_mlm', 'rt_train_contrastive', 'rt_recipe', 'rt_quickstart', 'rt_lab',
+                                  'rt_evaluate'])
+def test_a_folder_with_other_things_is_left_alone(name, ways, capsys, tmp_path):
+    folder = tmp_path/'thesis'
+    folder.mkdir()
+    for file in ('chapter.txt', 'config.json', 'tokenizer.model'): (folder/file).write_text('my own work')
+    (folder/'shards').mkdir()
+    refused(call(name, capsys, *ways[name], folder), 'thesis', 'holds other things (chapter.txt)', 'new or an empty')
+    assert {p.name for p in folder.iterdir()} == {'chapter.txt', 'config.json', 'tokenizer.model', 'shards'}
+    assert (folder/'config.json').read_text() == (folder/'tokenizer.model').read_text() == 'my own work'
+
+
+def test_a_corpus_is_replaced_only_when_asked(corpus, capsys, tmp_path):
+    (tmp_path/'novel.txt').write_text('chapter one')
+    for flags in (['--output', tmp_path/'novel.txt'],
+                  ['--output', tmp_path/'c.txt', '--pairs_output', tmp_path/'novel.txt']):
+        refused(call('rt_corpus', capsys, corpus, *flags), 'novel.txt', '--overwrite')
+        assert (tmp_path/'novel.txt').read_text() == 'chapter one' and not (tmp_path/'c.txt').exists()
+    assert call('rt_corpus', capsys, corpus, '--output', tmp_path/'novel.txt', '--overwrite')[0] == 0
+    assert (tmp_path/'novel.txt').read_text() != 'chapter one'
+
+
+def test_both_files_of_a_corpus_or_none(corpus, capsys, tmp_path):
+    (tmp_path/'file').write_text('')
+    refused(call('rt_corpus', capsys, corpus, '--output', tmp_path/'c.txt', '--pairs_output', tmp_path/'file'/'p.tsv'))
+    assert [p.name for p in tmp_path.iterdir()] == ['file']
+
+
+def test_terminal_codes_in_names_are_shown_not_sent(corpus, tmp_path):
+    name = 'red\x1b[31m\u202e'
+    code, out, err = run('rt_train_tokenizer', '--input', corpus, '--vocab_size', 150, '--output', tmp_path/name)
+    assert code == 0 and '\\x1b[31m\\u202e' in out + err and not re.search('[\x1b\u202e]', out + err)
+    code, out, err = run('rt_corpus', corpus, '--output', tmp_path/f'{name}.txt')
+    assert code == 0 and '\\x1b[31m' in out and not re.search('[\x1b\u202e]', out + err)
+
+
+def test_one_writer_at_a_time_and_nothing_left_of_a_killed_one(corpus, tmp_path):
+    from rt_embedding.runs import locked_output
+    left = tmp_path/'.t.model.ab12cd34.tmp'
+    left.write_bytes(b'half a model of a killed process')
+    flags = ['--input', corpus, '--vocab_size', 150, '--output', tmp_path/'t']
+    with locked_output(tmp_path/'t.model'):
+        refused(run('rt_train_tokenizer', *flags), 't.model', 'being written by another process')
+    left.write_bytes(b'half a model of a killed process')
+    assert run('rt_train_tokenizer', *flags)[0] == 0
+    assert {p.name for p in tmp_path.iterdir()} == {'t.model', 't.vocab'}
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc/self/task'), reason='needs /proc')
+def test_readers_end_when_the_command_is_killed(tmp_path):
+    def children(pid):
+        tasks = f'/proc/{pid}/task/{pid}/children'
+        return open(tasks).read().split() if os.path.exists(tasks) else []
+    p = start('rt_corpus', 'python', '--output', tmp_path/'c.txt')
+    wait_until(lambda: children(p.pid), p)
+    workers = children(p.pid)
+    p.kill()
+    p.wait()
+    def gone(pid):
+        try: return ') Z ' in open(f'/proc/{pid}/stat').read()
+        except OSError: return True
+    wait_until(lambda: all(map(gone, workers)), seconds=30)
+    assert not (tmp_path/'c.txt').exists()
