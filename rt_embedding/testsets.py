@@ -69,8 +69,8 @@ def _cells_of(path, lines):
         return 'tabs', ((f'{path}, line {n}', cells) for n, cells in split)
     counts = {d: len(next(csv.reader([first], delimiter=d), ())) for d in ',;|'}
     delimiter = max(counts, key=counts.get)
-    if counts[delimiter] < 2: return 'text', ((f'{path}, line {n}', [line.strip()]) for n, line in lines if line.strip())
-    return 'CSV', _csv_cells(path, lines, delimiter)
+    if counts[delimiter] > 1: return 'CSV', _csv_cells(path, lines, delimiter)
+    return 'text', ((f'{path}, line {n}', [line.strip()]) for n, line in lines if line.strip())
 
 # %% ../nbs/09a_test_sets.ipynb #b0a30007
 class Table(NamedTuple):
@@ -180,8 +180,8 @@ def _score_columns(cells):
     scores = [c for c, values in numbers.items() if not _counts(values)]
     found = [(c, *t) for c in scores for t in ((c + 1, c + 2), (c - 2, c - 1)) if texts(*t)]
     def many(c): return len(cells) > 2 and len(set(numbers[c])) == len(cells) and all(v == int(v) for v in numbers[c])
-    if len({c for c, *_ in found}) > 1: found = [f for f in found if not many(f[0])] or found  # rather an id than a score
-    return found
+    if len({c for c, *_ in found}) < 2: return found
+    return [f for f in found if not many(f[0])] or found  # what never repeats is rather an id than a score
 
 # %% ../nbs/09a_test_sets.ipynb #b0a30016
 def _unnamed_columns(path, rows):
@@ -198,7 +198,8 @@ def _unnamed_columns(path, rows):
     if len(first) == len(cells) > 2 and all(map(_is_number, first)) and _counts([float(x) for x in first]):
         raise InputError(f'{path}: the first column only counts, and no other column is a score; {remedy}')
     for place, row in rows:  # what is wrong, with its line
-        if len(row) < 3: raise InputError(f'{place}: {plural(len(row), "column")}, expected score TAB sentence 1 TAB sentence 2')
+        if len(row) < 3:
+            raise InputError(f'{place}: {plural(len(row), "column")}, expected score TAB sentence 1 TAB sentence 2')
         for n, name in enumerate(('sentence 1', 'sentence 2'), 1): _filled(place, name, row[n])
         try: _number(place, 'score', row[0])
         except InputError as e: raise InputError(f'{e}; {remedy}' if row is cells[0] else str(e)) from None
