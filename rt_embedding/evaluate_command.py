@@ -9,7 +9,7 @@ __all__ = ['rt_evaluate', 'is_onnx_folder', 'load_encoder', 'counting_encoder', 
 import json, tempfile
 from collections import Counter
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Callable
 import numpy as np
@@ -23,22 +23,32 @@ from .corpus import build_shards
 from .distributed import choose_device
 from .encoder import EmbeddingModel
 from .evaluation import (
-    baseline_results, plot_dims, plot_results, plot_sts, results_table, task_results, truncated_encoder)
+    BASELINES, baseline_results, evaluate_run, plot_dims, plot_results, plot_sts, result_row, results_table,
+    task_results, truncated_encoder)
+from .leaks import find_leaks
 from .measures import Bootstrap
 from .onnx import OnnxEncoder
-from .overlap import find_contamination
 from .own_tests import collect_tasks
-from .testsets import STSData, read_rows
+from .retrieval_sets import read_run, run_data
+from .testsets import STSData, bare_name
 from .runningtext import read_sentences
-from .text import expand_paths
+from .text import normalize_spaces
 
 # %% ../nbs/09c_evaluate_command.ipynb #cd54aa2f
-def _load_st(name, batch_size, device):
+def _load_st(name, batch_size, device, trust_remote_code):
     "The `encode` of a sentence-transformers model."
     try: from sentence_transformers import SentenceTransformer
     except ImportError as e:
         raise InputError('st: models need sentence-transformers: pip install sentence-transformers') from e
-    model = SentenceTransformer(name, device=device)
+    more = dict(trust_remote_code=True) if trust_remote_code else {}
+    try: model = SentenceTransformer(name, device=device, **more)
+    except Exception as e:  # each way of loading raises its own kind, down to KeyError and plain Exception
+        why = normalize_spaces(str(e)) or type(e).__name__
+        if 'trust_remote_code' in why and not trust_remote_code:
+            ours = f', or --model {name} if the model is one of ours' if Path(name).is_dir() else ''
+            raise InputError(f'st:{name} brings Python code of its own, which is not run unless you say so: '
+                             f'--trust_remote_code{ours}') from e
+        raise InputError(f'st:{name} cannot be loaded by sentence-transformers: {why[:300]}') from e
     return lambda texts: model.encode(texts, batch_size=batch_size, show_progress_bar=False)
 
 @lru_cache(maxsize=1)
@@ -59,11 +69,12 @@ def load_encoder(
     model:str,          # a saved model, a run folder, an ONNX export, or `st:` and a sentence-transformers name
     batch_size:int=64,  # texts computed together
     device:str='auto',  # where to compute
+    trust_remote_code:bool=False,  # run Python code that an `st:` model brings
 )->tuple[str, Callable, Callable|None]:  # name, `encode`, and `encode` of the same model before training
     "Load a model by its name."
     if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
     device, name = str(choose_device(device)), Path(model).resolve().name
-    if model.startswith('st:'): return model[3:], _load_st(model[3:], batch_size, device), None
+    if model.startswith('st:'): return model[3:], _load_st(model[3:], batch_size, device, trust_remote_code), None
     if is_onnx_folder(model):
         exported = OnnxEncoder(model)
         return name, lambda texts: exported.encode(texts, batch_size), None
@@ -87,14 +98,6 @@ def counting_encoder(
         spectral_init(bag, shards, seed=seed)
     return lambda t: bag.eval().encode(t, on_truncate='ignore')
 
-# %% ../nbs/09c_evaluate_command.ipynb #067e550b
-def _count_leaks(tasks, training):
-    "How many texts of each test occur in any column of the training files?"
-    def texts():
-        for path in expand_paths(training, again=True):
-            for _, row in read_rows(path, 'text'): yield from row
-    return {t.name: len(find_contamination(t.texts(), texts())) for t in tasks}
-
 # %% ../nbs/09c_evaluate_command.ipynb #d04526d4
 def _remembering(encode):
     "The same model with a cache, because each number of dimensions needs the same texts."
@@ -116,10 +119,23 @@ def _results_at_dims(encode, data, name, dims, bootstrap):
         rows += [r | dict(dim=dim) for r in task_results(short, data, f'{name} @{dim}', bootstrap)]
     return rows
 
+# %% ../nbs/09c_evaluate_command.ipynb #b0a70001
+def _run_results(runs, retrieval, split, bootstrap):
+    "A row for each run on each retrieval test."
+    if not runs: return []
+    if not retrieval: raise InputError('--run needs --retrieval: a folder with qrels, or a file of judgements')
+    rows = []
+    for path in as_list(runs):
+        run = read_run(path)
+        for judged in as_list(retrieval):
+            data = run_data(run, judged, split)
+            rows += [result_row(bare_name(path), data, data.measure, lambda d=data: evaluate_run(d, bootstrap))]
+    return rows
+
 # %% ../nbs/09c_evaluate_command.ipynb #2ee7389f
-def _load_models(model, batch_size, device):
+def _load_models(model, batch_size, device, trust_remote_code):
     "Names, encoders and untrained encoders; models of one name are numbered."
-    found = [load_encoder(str(m), batch_size, device) for m in as_list(model)]
+    found = [load_encoder(str(m), batch_size, device, trust_remote_code) for m in as_list(model)]
     total = Counter(name for name, *_ in found)
     return [(f'{name} ({i})' if total[name] > 1 else name, *rest) for i, (name, *rest) in enumerate(found, 1)]
 
@@ -131,13 +147,20 @@ def _load_counting(model, corpus, seed):
 
 # %% ../nbs/09c_evaluate_command.ipynb #8f2bdd31
 def _remarks(rows, leaks, tasks):
-    "Remarks that a reader of the table needs."
+    "Remarks that a reader of the table needs; `leaks`: a `LeakReport` or None."
     for r in rows:
         if r['value'] is None: yield f"{r['model']}: {r['note']}"
-        elif r.get('unanswered'): yield f"{r['task']}: {r['unanswered']} queries without an answer were left out"
-    if leaks:
-        counts = ', '.join(f'{leaks[t.name]} of {len(t.texts())} in {t.name}' for t in tasks)
-        yield f'texts that occur in the training text: {counts}'
+    for task, n in {r['task']: r['unanswered'] for r in rows if r.get('unanswered')}.items():
+        yield f'{task}: {n} queries without an answer were left out'
+    if leaks: yield from leaks.lines()
+
+def _undefined(rows):
+    "Why a measure is undefined on every test for every model; None if all are defined somewhere."
+    rows = [r for r in rows if r['model'] not in BASELINES]
+    for measure in dict.fromkeys(r['measure'] for r in rows):
+        those = [r for r in rows if r['measure'] == measure]
+        if all(r['value'] is None for r in those):
+            return f"{measure} is undefined on every test: {those[0]['model']}: {those[0]['note']}"
 
 def _write_pictures(folder, rows, encode, tasks):
     "The results as pictures; `encode` is the model whose clouds are drawn."
@@ -152,12 +175,14 @@ def _write_pictures(folder, rows, encode, tasks):
 # %% ../nbs/09c_evaluate_command.ipynb #ce0b9492
 def evaluate(
     model:Param('model or run folder(s), or st:NAME for a sentence-transformers model', str, nargs='+')='models/run',
-    sts:Param('similarity test(s): score TAB sentence TAB sentence', str, nargs='+')=None,
-    retrieval:Param('folder(s) with corpus.tsv, queries.tsv, qrels.tsv', str, nargs='+')=None,
+    sts:Param('similarity test(s): score TAB sentence TAB sentence, STS-B, SICK, CSV, JSON', str, nargs='+')=None,
+    retrieval:Param('folder(s) with corpus, queries and qrels, as TSV or as BEIR publishes them', str, nargs='+')=None,
+    run:Param('TREC run file(s) of a search system, scored by the qrels of --retrieval', str, nargs='+')=None,
+    split:Param('part of tests that come in parts: test, dev, train; not given: test')=None,
     pairs:Param('file(s) of pairs that belong together: text TAB text, or JSON lines', str, nargs='+')=None,
-    labelled:Param('file(s) of label TAB text, for clustering and a linear probe', str, nargs='+')=None,
+    labelled:Param('file(s) of label TAB text, CSV or JSON, for clustering and a linear probe', str, nargs='+')=None,
     corpus:Param('any text of yours, in reading order, for tests that need no labels', str, nargs='+')=None,
-    training:Param('training file(s), to look for evaluation texts in them', str, nargs='+')=None,
+    training:Param('training file(s) or folder(s), to look for evaluation texts in them', str, nargs='+')=None,
     output:str=None,         # folder for results.json, results.md and pictures
     baselines:bool=False,    # add random vectors, word counting and the untrained model
     counting_corpus:Param('text to count in: adds what counting alone would give', str, nargs='+')=None,
@@ -167,13 +192,18 @@ def evaluate(
     seed:int=42,             # of everything drawn
     batch_size:int=64,       # texts computed together
     device:str='auto',       # where to compute
+    trust_remote_code:bool=False,  # run Python code that an st: model brings
 ):
     "Score models on your test sets and print a table."
     for name, value in dict(max_pairs=max_pairs, n_bootstrap=n_bootstrap).items():
         if value < 1: raise InputError(f'{name} must be at least 1, got {value}')
     if output: check_run_folder(output, ['results.json'])
-    tasks = collect_tasks(sts, retrieval, pairs, labelled, corpus, max_pairs, seed)
-    models, bootstrap, entries = _load_models(model, batch_size, device), Bootstrap(n_bootstrap, seed), []
+    if run: model = None if model == 'models/run' else model  # a run needs no model
+    judged = [p for p in as_list(retrieval) if Path(p).is_dir() or not run]  # a run can do with a file of judgements
+    given = any((sts, judged, pairs, labelled, corpus)) or not run
+    tasks = collect_tasks(sts, judged, pairs, labelled, corpus, max_pairs, seed, split) if given else []
+    models, entries = _load_models(model, batch_size, device, trust_remote_code), []
+    bootstrap = Bootstrap(n_bootstrap, seed)
     if counting_corpus: entries.append(('counting', _load_counting(model, counting_corpus, seed), ()))
     for name, encode, untrained in models:
         if baselines and untrained: entries.append((f'{name} untrained', untrained, ()))
@@ -182,10 +212,15 @@ def evaluate(
     for data in tasks:
         if baselines: rows += baseline_results(data, bootstrap)
         for name, encode, dims in entries: rows += _results_at_dims(encode, data, name, dims, bootstrap)
-    if not rows: raise InputError('nothing to compare: give --model or --baselines')
-    return _report(rows, tasks, _count_leaks(tasks, training) if training else {}, output, models)
+    rows += _run_results(run, retrieval, split, bootstrap)
+    if not rows: raise InputError('nothing to compare: give --model, --run or --baselines')
+    return _report(rows, tasks, find_leaks(tasks, training) if training else None, output, models)
 
-rt_evaluate = command(evaluate)
+def _evaluate_or_fail(**arguments):
+    "The command: where a measure is undefined everywhere, it ends with an error after the report."
+    if why := _undefined(evaluate(**arguments)): raise InputError(why)
+
+rt_evaluate = command(wraps(evaluate)(_evaluate_or_fail))
 
 # %% ../nbs/09c_evaluate_command.ipynb #c3546629
 def _report(rows, tasks, leaks, output, models):
@@ -195,7 +230,7 @@ def _report(rows, tasks, leaks, output, models):
     if not output: return rows
     folder = Path(output)
     with locked_output(folder), atomic_file(folder/'results.json') as f, atomic_file(folder/'results.md') as text:
-        json.dump(dict(format_version=1, results=rows, leaked=leaks), f, indent=1)
+        json.dump(dict(format_version=1, results=rows, leaked=leaks.found if leaks else {}), f, indent=1)
         text.write(report)
     name, encode, _ = models[0] if models else (None, None, None)
     scored = {r['task'] for r in rows if r['model'] == name and r['value'] is not None}

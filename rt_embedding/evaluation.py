@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BASELINES', 'random_encoder', 'bag_of_words_encoder', 'encode_unit', 'score_sts', 'pair_cosines', 'evaluate_sts',
            'places_in', 'query_scores', 'score_ranking', 'evaluate_retrieval', 'evaluate_bm25', 'evaluate_pairs',
-           'evaluate_run', 'evaluate_clustering', 'evaluate_probe', 'task_results', 'baseline_results', 'results_table',
-           'plot_results', 'plot_sts', 'truncated_encoder', 'plot_dims']
+           'evaluate_run', 'evaluate_clustering', 'evaluate_probe', 'task_results', 'result_row', 'baseline_results',
+           'results_table', 'plot_results', 'plot_sts', 'truncated_encoder', 'plot_dims']
 
 # %% ../nbs/09b_evaluation.ipynb #a1d62f70
 import hashlib, math
@@ -215,10 +215,15 @@ def task_results(
     bootstrap:Bootstrap=BOOTSTRAP,  # of the intervals
 )->list[dict]:             # one row per measure; an undefined one has the value None and says why in `note`
     "All scores of a model on one test."
-    return [_try(model, data, measure or data.measure, lambda f=f: f(encode, data, bootstrap))
+    return [result_row(model, data, measure or data.measure, lambda f=f: f(encode, data, bootstrap))
             for measure, f in _EVALUATIONS[type(data)]]
 
-def _try(model, data, measure, score):
+def result_row(
+    model:str,      # name in the table
+    data,           # the test
+    measure:str,    # name of the measure
+    score:Callable, # gives the row
+)->dict:            # with the name of the model; an undefined one has the value None and says why in `note`
     "A row, even where the measure is undefined."
     try: return dict(model=model) | score()
     except InputError as e:
@@ -233,9 +238,9 @@ def baseline_results(
     rows = task_results(random_encoder(seed=bootstrap.seed), data, 'random', bootstrap)
     if isinstance(data, STSData):
         def tfidf(): return score_sts(tfidf_similarity(data.first, data.second), data, bootstrap)
-        return [*rows, _try('TF-IDF', data, 'spearman', tfidf)]
+        return [*rows, result_row('TF-IDF', data, 'spearman', tfidf)]
     if isinstance(data, RetrievalData):
-        return [*rows, _try('BM25', data, data.measure, lambda: evaluate_bm25(data, bootstrap))]
+        return [*rows, result_row('BM25', data, data.measure, lambda: evaluate_bm25(data, bootstrap))]
     return rows + task_results(bag_of_words_encoder(seed=bootstrap.seed), data, 'bag of words', bootstrap)
 
 # %% ../nbs/09b_evaluation.ipynb #3a7b94d1

@@ -9,7 +9,6 @@ __all__ = ['adjacent_sentences_task', 'noise_task', 'titled_passages', 'own_text
 import re
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Sequence
 import numpy as np
 from .commands import as_list

@@ -18,12 +18,11 @@ from .commands import command, import_extra
 from .files import InputError, atomic_file, atomic_folder, sha256_file
 from .spectral import check_init
 from .configuration import PRESETS
-from .evaluation import evaluate_retrieval, score_ranking
+from .evaluation import evaluate_bm25, evaluate_retrieval
 from .languages import check_language
 from .logging import read_metrics
 from .plots import plot_training
 from .measures import markdown_table
-from .ranking import bm25_ranking
 from .pairfiles import say_left_out
 from .runningtext import load_pairs
 from .plots import OKABE_ITO, axes
@@ -144,8 +143,7 @@ def bm25_score(
     "The lexical baseline on the same task."
     try: import_extra('bm25s', 'search')
     except InputError: return None
-    data = pairs_data(held_out)
-    return _shortened(score_ranking(bm25_ranking(data.queries, data.documents, 100)[0], data))
+    return _shortened(evaluate_bm25(pairs_data(held_out)))
 
 # %% ../nbs/13_quickstart.ipynb #471aaa95
 def _found(score): return f"the positive comes first for {score['accuracy']:.1%} of the held-out pairs"

@@ -7,7 +7,6 @@ __all__ = ['RetrievalData', 'pairs_data', 'read_judgements', 'read_retrieval', '
 
 # %% ../nbs/09ab_retrieval_sets.ipynb #b0a40001
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from fastcore.basics import patch
@@ -120,11 +119,11 @@ _TEXT = 'text contents body content passage document query question segment abst
 def _id_and_text(place, row, optional):
     "The id and the text of one row of a corpus or of queries."
     if isinstance(row, dict):
-        id, text = (next((n for n in names if n in row), None) for names in (_ID, _TEXT))
-        if not (id and text):
+        key, text = (next((n for n in names if n in row), None) for names in (_ID, _TEXT))
+        if not (key and text):
             raise InputError(f"{place}: has {', '.join(row)[:100] or 'nothing'}; needs _id and text (and title, if any)")
         parts = [row.get('title'), row[text]] if text != 'title' else [row[text]]
-        name = str(row[id]).strip() if row[id] is not None else ''
+        name = str(row[key]).strip() if row[key] is not None else ''
     else:
         name, *parts = row
         if len(row) > 2 and re.match(r'(https?|ftp)://\S+$', row[1]): parts = parts[1:]
@@ -139,9 +138,9 @@ def _by_id(paths, what):
     found = {}
     for path in paths:
         for place, row in read_table(path, {*_ID, *_TEXT, 'title', 'url'}).rows:
-            id, text = _id_and_text(place, row, what == 'document')
-            if id in found: raise InputError(f'{place}: id {id!r} occurs twice')
-            found[id] = text if what == 'document' else _filled(place, what, text)
+            name, text = _id_and_text(place, row, what == 'document')
+            if name in found: raise InputError(f'{place}: id {name!r} occurs twice')
+            found[name] = text if what == 'document' else _filled(place, what, text)
     if not found: raise InputError(f'{paths[0]}: no rows; expected id TAB text on each line')
     return found
 
@@ -160,7 +159,8 @@ def _judgement_rows(path):
     for place, row in rows:
         if isinstance(row, dict):
             columns = [next((n for n in names if n in row), None) for names in _NAMES.values()]
-            if None in columns: raise InputError(f"{place}: has {', '.join(row)[:100]}; needs query-id, corpus-id and score")
+            if None in columns:
+                raise InputError(f"{place}: has {', '.join(row)[:100]}; needs query-id, corpus-id and score")
             yield place, *(row[c] for c in columns)
             continue
         width = width or len(row)
@@ -220,7 +220,8 @@ def _left_out(name, unknown, gains, own):
     "What to say about a test: judgements that could not be used, documents that do not compete."
     for what, ids in unknown.items():
         if ids: yield f"{name}: judgements of {len(ids):,} unknown {what} were left out (first: {ids[0]!r})"
-    if n := sum(map(bool, own)): yield f'{name}: {n:,} of {len(gains):,} queries are documents, too, and do not find themselves'
+    if n := sum(map(bool, own)):
+        yield f'{name}: {n:,} of {len(gains):,} queries are documents, too, and do not find themselves'
 
 # %% ../nbs/09ab_retrieval_sets.ipynb #b0a40021
 def read_retrieval(
@@ -230,7 +231,8 @@ def read_retrieval(
 )->RetrievalData:
     "Read a retrieval test."
     folder = Path(folder)
-    if not folder.is_dir(): raise InputError(f'{folder} is no folder: a retrieval test is one with corpus, queries and qrels')
+    if not folder.is_dir():
+        raise InputError(f'{folder} is no folder: a retrieval test is one with corpus, queries and qrels')
     qrels, part = _judgement_file(folder, split)
     corpus, asked = _documents_and_queries(folder, part or split or 'test')
     documents, queries = _by_id(corpus, 'document'), _by_id(asked, 'query')
@@ -282,7 +284,8 @@ def run_data(
     found = read_judgements(file)
     found = {q: of_query for q, of_query in found.items() if any(g > 0 for g in of_query.values())}
     if not found.keys() & run.keys():
-        raise InputError(f'{file} and the run have no query in common: {next(iter(found), None)!r}, {next(iter(run))!r}')
+        some = next(iter(found), None), next(iter(run))
+        raise InputError('{} and the run have no query in common: {!r}, {!r}'.format(file, *some))
     number = {d: i for i, d in enumerate(dict.fromkeys(d for some in (found, run) for of in some.values() for d in of))}
     def own(q, d): return q == d and not re.fullmatch(r'\d+', q) and not found[q].get(d, 0) > 0
     best = [sorted(((s, number[d]) for d, s in run.get(q, {}).items() if not own(q, d)), reverse=True) for q in found]

@@ -7,6 +7,7 @@ __all__ = ['ST_FILES', 'model_card']
 
 # %% ../nbs/04b_saving.ipynb #b4b00002
 import hashlib, json, os, re, tempfile
+from importlib import import_module
 from dataclasses import asdict, fields
 from pathlib import Path
 from fastcore.basics import patch
@@ -143,6 +144,14 @@ def _read_weights(path, n_parameters, folder):
         raise InputError(f'{path} holds NaN or infinity in {wrong[0]:.60}: this model is broken')
     return weights
 
+# %% ../nbs/04b_saving.ipynb #b4b0a00a
+def _is_model2vec(folder):
+    "Does the folder hold rows by the name that model2vec gives them?"
+    if not (folder/'tokenizer.json').is_file(): return False
+    try:
+        with safe_open(folder/'model.safetensors', framework='np') as f: return 'embeddings' in f.keys()
+    except (SafetensorError, OSError): return False
+
 # %% ../nbs/04b_saving.ipynb #b4b00022
 @patch(cls_method=True)
 def from_pretrained(cls:EmbeddingModel,
@@ -153,6 +162,7 @@ def from_pretrained(cls:EmbeddingModel,
 )->EmbeddingModel:       # in eval mode, with its tokenizer
     "Load a saved model; nothing in the folder is executed, and sizes are checked before memory is taken."
     folder = find_model(path, revision)
+    if _is_model2vec(folder): return import_module('rt_embedding.model2vec').read_model2vec(folder, device, **changes)
     shape, config = read_model_config(folder, changes)
     check_modules(folder)
     settings = read_settings(folder)

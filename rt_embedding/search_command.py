@@ -21,7 +21,6 @@ from .files import InputError
 from .index_files import bring_back
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
 from .file_text import printable, ReadingReport
-from .input_files import read_source, source_files
 from .light import find_encoder, open_encoder
 from .search import SemanticIndex, check_question
 from .languages import search_terms, word_spans
@@ -190,6 +189,7 @@ def index_passages(
     input,     # text file, folder, glob, `'python'`, or a list of them
 )->SemanticIndex:  # with file and line of every passage
     "Index passages of files for one search; equal ones once."
+    from rt_embedding.input_files import read_source, source_files  # only here: a question needs no readers
     entries, skipped, report, length = {}, [], ReadingReport(), passage_words(model)
     for source in source_files(input, report):
         try:
@@ -229,6 +229,7 @@ def kept_index(
     model,         # path of a model, or None: the one stored in the index
     run,           # a run folder, whose model is used if the index has none
     update:bool,   # bring the index up to date
+    dtype=None,    # of its vectors: 'float32', 'float16' or 'int8'; None: as they are
 )->SemanticIndex:
     "Open the index given with --index; make or update it if requested."
     folder, remembered = Path(index), ''
@@ -239,7 +240,7 @@ def kept_index(
     path = model or remembered or run
     m = open_encoder(path) if model else _model(path, path)
     if not (inputs or update): return SemanticIndex.load(folder, m)
-    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()))
+    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()), dtype)
     kinds = ('unchanged', 'changed', 'new', 'removed', 'skipped')
     done = [f'{counts[kind]:,} {kind}' for kind in kinds if counts[kind]]
     logger.info(f"{index}: {counts['passages']:,} passages of {counts['files']:,} files; {', '.join(done)}; "
@@ -258,6 +259,8 @@ def find_texts(
     hybrid:bool=False,           # fuse with BM25 (extra `search`)
     index:str=None,              # folder of an index: made or updated from --input, or searched as it is
     update:bool=False,           # first bring the index up to date with its files
+    dtype:Param('how --index stores its vectors: float32; float16, half the size; or int8, for very many: bytes '
+                'propose, float16 decides', str)=None,
     serve:bool=False,            # open a page for this machine, with a map of the texts
     port:int=8765,               # of that page; 0: any that is free
 )->list:                         # list of `Hit`
@@ -265,7 +268,9 @@ def find_texts(
     query = query if isinstance(query, str) else ' '.join(query)
     if query or not (serve or update or (input and index)): check_question(query)
     if update and not index: raise InputError('--update needs an index: name it with --index')
-    found = kept_index(index, input, model, run, update) if index else temporary_index(input, model, run)
+    if dtype and not (index and (update or input)):
+        raise InputError('--dtype is for an index that is made or updated: give --index with --input or --update')
+    found = kept_index(index, input, model, run, update, dtype) if index else temporary_index(input, model, run)
     hits = found.search(query, k, hybrid, distinct=True) if query else []
     if json and query: print(dumps([asdict(h) for h in hits], indent=1))
     elif hits: print(format_hits(hits, shutil.get_terminal_size().columns, query))
