@@ -44,7 +44,8 @@ def fold_text(
 )->str:        # the same for texts that differ in case, in Unicode's forms, or in marks that may be left out
     "One spelling of what readers take for the same word."
     if text.isascii(): return text.lower()
-    if not _PLAIN.fullmatch(text): text = _rows_of_marks().sub('\\1\u034f', text)  # sorting a row of n marks takes n² steps
+    if not _PLAIN.fullmatch(text):
+        text = _rows_of_marks().sub('\\1\u034f', text)  # sorting a row of n marks takes n² steps
     text = text.replace('\u2122', ' ').replace('\u2120', ' ')  # ™ and ℠ are no letters
     text = unicodedata.normalize('NFKC', text).casefold().replace('i\u0307', 'i').replace('\u0131', 'i')   # İ and ı
     if _HAS_OPTIONAL.search(text): text = _OPTIONAL.sub('', unicodedata.normalize('NFD', text))
