@@ -13,12 +13,9 @@ from typing import Annotated, TypedDict
 import msgspec
 import numpy as np
 from loguru import logger
-from tqdm import tqdm
 from .commands import as_list, import_extra
 from .files import InputError
 from .file_text import printable, ReadingReport
-from .input_files import read_source, source_files, source_hash
-from .passages import passage_length
 from .index_files import bring_back, damaged, is_index, open_files, tidy_files
 from .nearest import Graph
 from .paths import user_path
@@ -54,6 +51,7 @@ def passage_words(
     model,             # an `EmbeddingModel`, or a callable
 ):                     # a `PassageLength`
     "How long passages may be for this model."
+    from rt_embedding.passages import passage_length
     return passage_length(model)
 
 def warn_skipped(
@@ -91,6 +89,9 @@ def gather_passages(
     length=None,   # what `passage_length` takes
 ):                 # entries, rows, files, skipped, counts
     "Compare the files with what the old index was made from; read those that changed."
+    from tqdm import tqdm  # these three only here: a question reads no files
+    from rt_embedding.input_files import read_source, source_files, source_hash
+    from rt_embedding.passages import passage_length
     found, report, length = _Gathered(before), ReadingReport(), passage_length(length)
     starts = dict(zip(before, np.cumsum([0, *(f['n'] for f in before.values())]).tolist(), strict=False))
     for source in tqdm(source_files(inputs, report), desc='reading', unit=' files', disable=None):

@@ -21,7 +21,6 @@ from .files import InputError
 from .index_files import bring_back
 from .index_updates import passage_words, read_sources, update_index, warn_skipped
 from .file_text import printable, ReadingReport
-from .input_files import read_source, source_files
 from .light import find_encoder, open_encoder
 from .search import SemanticIndex, check_question
 from .languages import search_terms, word_spans
@@ -190,6 +189,7 @@ def index_passages(
     input,     # text file, folder, glob, `'python'`, or a list of them
 )->SemanticIndex:  # with file and line of every passage
     "Index passages of files for one search; equal ones once."
+    from rt_embedding.input_files import read_source, source_files  # only here: a question needs no readers
     entries, skipped, report, length = {}, [], ReadingReport(), passage_words(model)
     for source in source_files(input, report):
         try:
