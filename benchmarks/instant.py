@@ -83,10 +83,10 @@ def entry(checkout, name):
 
 def measure(checkout, code, args=(), cwd=None):
     "One process: seconds of clock and processor, peak memory in MB, and the numbers that it printed last."
-    env = {**os.environ, 'PYTHONPATH': str(checkout)}
+    env = {k: v for k, v in os.environ.items() if k != 'PYTHONDONTWRITEBYTECODE'}  # compiled once
     start = time.perf_counter()
-    child = subprocess.Popen([sys.executable, '-c', code, *map(str, args)], cwd=cwd, env=env, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, '-c', code, *map(str, args)], cwd=cwd, text=True,
+                             env=env | {'PYTHONPATH': str(checkout)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = child.stdout.read(), child.stderr.read()
     _, status, used = os.wait4(child.pid, 0)
     if status: raise SystemExit(f'{checkout}: {err[-2000:]}')
@@ -140,6 +140,17 @@ def speed(folder, checkouts, rounds, n_embed):
     return rows
 
 
+def compare(texts, rounds=7, base=None, vocab_size=16_000, dim=512, n_embed=200_000):
+    "The table of speeds, printed and returned; texts are repeated where there are too few."
+    texts = [t for _ in range(-(-max(50_000, n_embed)//len(texts))) for t in texts]
+    checkouts = ({'base': Path(base).resolve()} if base else {}) | {'new': HERE}
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder), texts, vocab_size, dim, checkouts, n_embed)
+        rows = speed(Path(folder), checkouts, rounds, n_embed)
+    table(rows)
+    return rows
+
+
 def formats(model, sts, retrieval):
     "What rows of a smaller format cost on test sets."
     from rt_embedding import EmbeddingModel
@@ -175,17 +186,12 @@ def main():
     parser.add_argument('--retrieval', nargs='+')
     parser.add_argument('--output', help='JSON file; parts that are measured now replace those in it')
     a = parser.parse_args()
-    os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # compiled once, as where the package is installed
     result = json.loads(Path(a.output).read_text()) if a.output and Path(a.output).exists() else {}
     result['machine'] = dict(processor=platform.processor() or platform.machine(), cores=os.cpu_count(),
                              load_before=os.getloadavg()[0], python=platform.python_version())
     if a.texts:
         texts = [t.strip() for t in islice(open(a.texts, encoding='utf-8'), max(50_000, a.embed))]
-        checkouts = ({'base': Path(a.base).resolve()} if a.base else {}) | {'new': HERE}
-        with tempfile.TemporaryDirectory() as folder:
-            prepare(Path(folder), texts, a.vocab_size, a.dim, checkouts, a.embed)
-            result['speed'] = speed(Path(folder), checkouts, a.rounds, a.embed)
-        table(result['speed'])
+        result['speed'] = compare(texts, a.rounds, a.base, a.vocab_size, a.dim, a.embed)
     if a.model: result['formats'] = formats(a.model, a.sts, a.retrieval)
     if 'formats' in result: print('\n', json.dumps(result['formats'], indent=1))
     if a.output: Path(a.output).write_text(json.dumps(result, indent=1) + '\n')
