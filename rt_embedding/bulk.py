@@ -92,20 +92,20 @@ def _until_stopped(items, stop):
 # %% ../nbs/05b_many_files.ipynb #9b7186bb
 def embed_file(
     model,            # from `open_encoder`
-    path:Path,        # the text file, one text per line
+    path:Path,        # the text file, one text per line, or a table
     target:Path,      # the array
     batch_size:int,   # texts computed together
     dim:int,          # dimensions to keep
     stop=None,        # an event: stop soon when it is set
-)->dict:              # rows, size and date of the text, bytes of the array; `cut`, if texts were cut
+)->dict:              # rows, size and date of the text, bytes of the array; `said`: what was not read, and how a table was
     "Embed one file and return its record for the manifest."
-    before, warnings = path.stat(), []
+    before, said = path.stat(), []
     block = 8192 if stop is None else 512  # a worker must check now and then whether it should stop
-    texts = _until_stopped(read_sentences(path), stop)
-    vectors = model.encode_stream(texts, batch_size, dim, on_truncate=warnings.append, block=block)
+    texts = _until_stopped(read_sentences(path, say=said.append), stop)
+    vectors = model.encode_stream(texts, batch_size, dim, on_truncate=said.append, block=block)
     rows = save_vectors(_until_stopped([] if _is_blank(path) else vectors, stop), target, dim)
     record = dict(rows=rows, size=before.st_size, mtime_ns=before.st_mtime_ns, bytes=target.stat().st_size)
-    return record | (dict(cut=warnings[0]) if warnings else {})
+    return record | (dict(said=said) if said else {})
 
 # %% ../nbs/05b_many_files.ipynb #64923ec7
 MANIFEST = 'manifest.jsonl'
@@ -258,7 +258,7 @@ def collect_vectors(
     progress=None,         # show a bar; None: on a terminal only
 )->dict:                   # files embedded now, files finished before, rows embedded now
     "Write the manifest and count; InputError at the end if some files could not be embedded."
-    counts, errors, cut = dict(files=0, finished=finished, rows=0), [], []
+    counts, errors, said = dict(files=0, finished=finished, rows=0), [], []
     hidden = progress if progress is None else not progress
     with tqdm(total=len(plan), initial=finished, unit=' files', disable=hidden) as bar:
         for name, path, result in results:
@@ -268,10 +268,10 @@ def collect_vectors(
                 vectors.add(name, path, result)
                 counts['files'] += 1
                 counts['rows'] += result['rows']
-                if 'cut' in result: cut.append(f"{path}: {result['cut']}")
-    if cut:
-        logger.warning('{} of {} files hold texts that are longer than the context, see `cut` in {}; {}',
-                       len(cut), counts['files'], MANIFEST, cut[0])
+                if 'said' in result: said.append(f"{path}: {'; '.join(result['said'])}")
+    if said:
+        logger.warning('{} of {} files hold text that was not read, or are tables, see `said` in {}; {}',
+                       len(said), counts['files'], MANIFEST, said[0])
     if errors: raise InputError(_summary(errors, len(plan), counts, vectors.folder))
     return counts
 

@@ -22,7 +22,7 @@ from .files import InputError
 from .contrastive import check_matryoshka_dims, info_nce
 from .contrastive_objective import ContrastiveObjective, pair_table
 from .spectral import check_init, spectral_init
-from .batches import train_validation_split
+from .batches import say_unread, train_validation_split
 from .corpus import TokenShards, build_shards
 from .distributed import choose_device, main_first, world
 from .encoder import EmbeddingModel
@@ -167,7 +167,9 @@ def _with_mlm(objective, text, model, weight, seed):
     pairs = objective.table.pairs
     if text is objective.table.texts:
         rows = [np.unique(p[p >= 0]) for p in (pairs[objective.train_rows], pairs[objective.validation_rows])]
-    else: rows = train_validation_split(len(text), 0.05, seed)
+    else:
+        rows = train_validation_split(len(text), 0.05, seed)
+        if world().main: say_unread(text, model.config.context_window, 'lines of the corpus')
     mlm = MLMObjective(text, len(model.tokenizer), *rows, objective.batch_size, model.config.context_window, seed=seed)
     return JointObjective(objective, mlm, weight)
 
@@ -207,7 +209,9 @@ def _run_settings(flags, model, objective):
                 **{name: getattr(flags, name) for name in _DECISIVE})
 
 # %% ../nbs/08b_contrastive_training.ipynb #1634332a
-def _say_split(objective):
+def _say_split(objective, context_window):
+    if world().main:
+        say_unread(objective.table.texts, context_window, 'texts of the pairs', 'take a larger --context_window')
     n, held_out = len(objective.train_rows), len(objective.validation_rows)
     left_out = len(objective.table) - n - held_out
     _say(lambda: f'{n:,} pairs to learn from, {held_out:,} to judge by ({left_out:,} left out because they share a '
@@ -264,7 +268,7 @@ def train_contrastive(
     if hard_negative_margin is not None:
         table = _mined_table(table, sources, m, hard_negative_margin, output_dir, config.seed)
     objective = _objective(flags, table, m, config.seed)
-    _say_split(objective)
+    _say_split(objective, m.config.context_window)
     task = _with_mlm(objective, text, m, mlm_weight, config.seed) if mlm_weight else objective
     settings = _run_settings(flags, m, objective)
     result = train(m, task, config, output_dir, resume, settings, callback=tracker(output_dir, tensorboard))

@@ -14,10 +14,10 @@ from .text import normalize_spaces
 # %% ../nbs/06b_docstrings.ipynb #501716b3
 PLACEHOLDER = '\ufffc'  # marks where a formula or a reference was removed: its sentence is incomplete
 _links = [(re.compile(pattern), to) for pattern, to in (
-    (r'`([^`<>]+?)\s*<[^`>]*>`_{1,2}', r'\1'),           # `text <url>`_
-    (r'!?\[([^\]\[]+)\]\([^)\s]*\)', r'\1'),             # [text](url)
+    (r'`([^`<>]*[^`<>\s])\s*<[^`>]*>`_{1,2}', r'\1'),    # `text <url>`_
+    (r'!?\[([^\]\[]+)\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*\)', r'\1'),   # [text](url)
     (r'\b(see|in|from|of|by|to|and|is) \[[\w*#.,\s-]{1,12}\]_+', PLACEHOLDER),  # as shown in [1]_
-    (r'\s*\[[\w*#.,\s-]{1,12}\]_+', ''),                 # footnotes: [1]_
+    (r'(?<!\s)\s*\[[\w*#.,\s-]{1,12}\]_+', ''),          # footnotes: [1]_
     (r'``+([^`]*?)``+', r'\1'),                          # ``code``
     (r'`[~.]*([^`]+)`_{0,2}', r'\1'),                    # `name` or `link`_
     (r"``([^'`]*)''", r'"\1"'),                          # ``quoted''
@@ -26,11 +26,11 @@ _links = [(re.compile(pattern), to) for pattern, to in (
     (r'\|@?(?=\S)([^|]{1,40}?)(?<=\S)\|', r'\1'),        # |substitution|
     (r'</?\w{1,10}>', ''),                               # <tag>
     (r'\\(?=[\s_*`|])', ''),                             # escapes
-    (r'\s+(?=[.,;)](?:\s|$))', ''))]                     # the space before a full stop, after something is gone
+    (r'(?<!\s)\s+(?=[.,;)](?:\s|$))', ''))]              # the space before a full stop, after something is gone
 
 # %% ../nbs/06b_docstrings.ipynb #b3a23dcd
 _markup = re.compile(r'[`*\[|<\\]|https?:')
-_roles = re.compile(r'(?:(:math)|(?<![\w:+.-]):[a-zA-Z][\w:+.-]*)?:`([~.!]*)([^`<]*?)\s*(?:<[^`>]*>)?`')
+_roles = re.compile(r'(?:(:math)|(?<![\w:+.-]):[a-zA-Z][\w:+.-]*)?:`([~.!]*)((?:[^`<]*[^`<\s])?)\s*(?:<[^`>]*>)?`')
 _simple_math = re.compile(r'[\w ,.()+-]*$')
 
 def _role(match):
@@ -52,7 +52,7 @@ def plain_text(
 _function_words = frozenset('''a an the of to in is are be by for from with and or if that this it as on not at which
     when will can no all any each into its has have use used you than then only'''.split())
 _code = frozenset('\\{}' + PLACEHOLDER)
-_word = re.compile(r'''["'(\[]*[A-Za-z][A-Za-z'’-]*[a-z'’)\]"]*[.,;:!?)\]"']*$''')
+_word = re.compile(r'''["'(\[]*[A-Za-z](?=([A-Za-z'’-]*))\1(?=([a-z'’)\]"]*))\2[.,;:!?)\]"']*$''')
 
 # %% ../nbs/06b_docstrings.ipynb #98cb129b
 def is_sentence(
@@ -203,7 +203,7 @@ def _entry_start(text, style):
     return _numpy.match(text) or (_google.match(text) if style == 'numpy' else None)
 
 _rule = re.compile(r'([=\-~^#*_+.`"\':])\1{2,}$')
-_google = re.compile(r'(\*{0,2}\w[\w.*]*(?:\s*[,/]\s*\*{0,2}\w[\w.*]*)*)\s*(\(.*?\))?\s*(?::|--)\s+(.*)')
+_google = re.compile(r'(\*{0,2}\w[\w.*]*(?:\s*[,/]\s*\*{0,2}\w[\w.*]*)*)\s*(?:(\(.*?\))\s*)?(?::|--)\s+(.*)')
 _numpy = re.compile(r'(\*{0,2}[`\w][\w.`*]*(?:\s*,\s*\*{0,2}[`\w.]+)*)\s*(:.*|\(.*\).*)?$')
 
 # %% ../nbs/06b_docstrings.ipynb #9139e174
@@ -239,7 +239,7 @@ def _fields(lines):
             rest.append(line)
     return rest, entries
 
-_field = re.compile(r'\s*:(\w+)(?:\s+([^:]*))?:\s*(.*)')
+_field = re.compile(r'\s*:(\w+)(?:\s+((?:[^:\s][^:]*)?))?:\s*(.*)')
 _param_fields = frozenset('param parameter arg argument key keyword ivar cvar'.split())
 _other_fields = frozenset('type rtype return returns raise raises except yield yields vartype meta'.split())
 
@@ -265,24 +265,24 @@ def _inline_signature(lines):
     if len(lines) > 1 and _inline.match(lines[1]): lines.insert(1, '')  # another way to call it
     return match[1], lines
 
-_inline = re.compile(r'([A-Za-z_][\w.]*\([^()]*(?:\([^()]*\))?[^()]*\))\s*(?:-{1,2}>|--|:)\s*'
+_inline = re.compile(r'([A-Za-z_][\w.]*\([^()]*(?:\([^()]*\)[^()]*)?\))\s*(?:-{1,2}>|--|:)\s*'
                      r'(?:[\w\s]{1,30}?(?:\.\s+|,\s+))?(?=[A-Za-z])(.*)')
 
 # %% ../nbs/06b_docstrings.ipynb #4fe9715d
 def _take_signature(lines):
     "Signature lines at the start of a docstring, as C code writes them: (signature, other lines)."
-    signature, lines = '', _from_text(lines)
-    while lines and (n := _signature_lines(lines)):
-        signature, lines = signature or ' '.join(lines[:n]), _from_text(lines[n:])
-    inline, lines = _inline_signature(lines)
+    signature, at = '', _from_text(lines)
+    while at < len(lines) and (n := _signature_lines(lines[at:at + 12])):
+        signature = signature or ' '.join(lines[at:at + n])
+        at = _from_text(lines, at + n)
+    inline, lines = _inline_signature(lines[at:])
     signature = signature or inline
     signature = normalize_spaces(signature[signature.find('('):]) if signature else ''
     return re.sub(r'(,\s*\*)?,\s*\)', ')', signature.replace('( ', '(')), lines
 
-def _from_text(lines):
-    "The lines from the first one that is not empty."
-    start = next((i for i, line in enumerate(lines) if line.strip() not in ('', '--')), len(lines))
-    return lines[start:]
+def _from_text(lines, start=0):
+    "The first line, from `start` on, that is not empty."
+    return next((i for i in range(start, len(lines)) if lines[i].strip() not in ('', '--')), len(lines))
 
 # %% ../nbs/06b_docstrings.ipynb #69a4878c
 def _describe(lines):

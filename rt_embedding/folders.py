@@ -7,9 +7,10 @@ __all__ = ['MODEL_FORMAT', 'ST_SETTINGS', 'is_model', 'find_model', 'read_model_
            'Settings', 'read_settings', 'check_modules']
 
 # %% ../nbs/03b_model_folders.ipynb #7309d099
-import math, os
+import math, os, re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from loguru import logger
 from .configuration import EncoderConfig
 from .files import InputError, read_json, regular_file
 from .hub import fetch, is_hub_name
@@ -22,6 +23,23 @@ def is_model(
     "Does a folder look like a saved model?"
     return (Path(folder)/'model.safetensors').is_file() and (Path(folder)/'config.json').is_file()
 
+def _left_aside(path):
+    "A model that was moved aside to be replaced by a process that was killed before it could; or None."
+    if path.exists() or not path.parent.is_dir(): return None
+    aside = re.compile(rf'\.{re.escape(path.name)}\.\d+\.old')               # as `atomic_folder` names it
+    found = [p for p in path.parent.iterdir() if aside.fullmatch(p.name) and is_model(p)]
+    if not found: return None
+    latest = max(found, key=lambda p: p.stat().st_mtime_ns)
+    logger.warning(f'{_printable(path)} was being replaced by a process that was killed: '
+                   f'its model is read from {_printable(latest.name)}')
+    return latest
+
+def _models(path):
+    "Where a model may be, in order; what was left aside counts as if it were in its place."
+    if not is_model(path):
+        for name in ('model', 'best', 'last'): yield _left_aside(path/name) or path/name
+    else: yield path
+
 def find_model(
     path,      # a model folder, a run folder (then its `model`, `best` or `last`, in this order), or `user/name`
     revision:str|None=None,  # branch, tag or commit on the hub
@@ -31,8 +49,10 @@ def find_model(
     elif revision is not None:
         raise InputError(f'{path} is not a name on the hub: a folder has no revision {revision!r}')
     path = Path(path)
-    if not os.path.isdir(path): raise InputError(f'{_printable(path)} is not a folder: give a saved model or a run')
-    for p in filter(is_model, (path, path/'model', path/'best', path/'last')):
+    if not os.path.isdir(path):
+        if aside := _left_aside(path): return aside
+        raise InputError(f'{_printable(path)} is not a folder: give a saved model or a run')
+    for p in filter(is_model, _models(path)):
         if p.resolve().is_relative_to(path.resolve()): return p
         raise InputError(f'{p} is a link out of its folder: name the folder that it points to')
     raise InputError(f'{path} holds no model: config.json and model.safetensors are missing there')

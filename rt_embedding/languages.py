@@ -11,13 +11,14 @@ __all__ = ['ABBREVIATIONS', 'STARTERS', 'ABBREVIATIONS_OF', 'PHRASE_CHARS', 'LAN
 import importlib.util, re, unicodedata
 from collections import Counter
 from functools import cache
-from importlib.metadata import version
 from itertools import islice
 from .commands import import_extra
 from .files import InputError
 from .text import normalize_spaces
 
 # %% ../nbs/00da_languages.ipynb #da000013
+_PLAIN = re.compile('[\x00-\u02ff\u0370-\u0482\u048a-\u058f\u2000-\u20cf\u2100-\u2bff]*')  # no mark, all with spaces
+
 @cache
 def _marks():
     "The ranges of all combining marks, for use inside of [...]."
@@ -43,7 +44,7 @@ def fold_text(
 )->str:        # the same for texts that differ in case, in Unicode's forms, or in marks that may be left out
     "One spelling of what readers take for the same word."
     if text.isascii(): return text.lower()
-    text = _rows_of_marks().sub('\\1\u034f', text)  # sorting a row of n marks takes n² steps
+    if not _PLAIN.fullmatch(text): text = _rows_of_marks().sub('\\1\u034f', text)  # sorting a row of n marks takes n² steps
     text = text.replace('\u2122', ' ').replace('\u2120', ' ')  # ™ and ℠ are no letters
     text = unicodedata.normalize('NFKC', text).casefold().replace('i\u0307', 'i').replace('\u0131', 'i')   # İ and ı
     if _HAS_OPTIONAL.search(text): text = _OPTIONAL.sub('', unicodedata.normalize('NFD', text))
@@ -65,6 +66,10 @@ def _pattern(alone):
 @cache
 def _unusual(): return re.compile(f'[{_marks()}{_UNSPACED}{_SYLLABLES}]')
 
+def _is_unusual(text):
+    "Marks, or scripts without spaces? Plain text is known without the table of all marks, which takes long to make."
+    return not _PLAIN.fullmatch(text) and bool(_unusual().search(text))
+
 # %% ../nbs/00da_languages.ipynb #da000021
 _WORD = re.compile(r'\w+')
 
@@ -73,7 +78,7 @@ def words(
 )->list[str]:    # runs of letters, marks, digits and _, in one spelling; single characters where a script has no spaces
     "The words of a text, for counting and comparing them."
     text = fold_text(text)
-    return (_pattern(_UNSPACED) if _unusual().search(text) else _WORD).findall(text)
+    return (_pattern(_UNSPACED) if _is_unusual(text) else _WORD).findall(text)
 
 # %% ../nbs/00da_languages.ipynb #da000024
 def search_terms(
@@ -81,7 +86,7 @@ def search_terms(
 )->list[str]:    # its words; where a script glues words together, characters and pairs of neighbouring characters
     "What a word index keeps of a text, so that a query finds the texts that hold it."
     text, terms, before, end = fold_text(text), [], '', -1
-    if not _unusual().search(text): return _WORD.findall(text)
+    if not _is_unusual(text): return _WORD.findall(text)
     for found in _pattern(_UNSPACED + _SYLLABLES).finditer(text):
         term = found.group()
         glued = bool(_GLUED.match(term))
@@ -97,7 +102,7 @@ def word_spans(
     text:str,    # any text
 ):               # yields (start, end) of each word, in characters
     "Where the words of a text stand."
-    pattern = _WORD if text.isascii() else _pattern(_UNSPACED)
+    pattern = _pattern(_UNSPACED) if _is_unusual(text) else _WORD
     return (found.span() for found in pattern.finditer(text))
 
 def is_unspaced(
@@ -308,6 +313,7 @@ def say_splitter(
     sample:str='',      # some of the text
 )->str:                 # one line for the user
     "What cuts the sentences of a text."
+    from importlib.metadata import version
     if language is None:
         script = script_of(sample)
         return (f"sentences are cut by the rules for {'English' if script in ('Latin', None) else f'{script} script'}"

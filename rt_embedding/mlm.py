@@ -19,7 +19,7 @@ from torch import Tensor
 from .commands import command
 from .files import InputError
 from .spectral import check_init, spectral_init
-from .batches import BatchPlan, make_batch, train_validation_split
+from .batches import BatchPlan, Windows, make_batch, say_unread, train_validation_split
 from .corpus import TokenShards, build_shards
 from .distributed import choose_device, main_first, world
 from .configuration import PRESETS
@@ -184,6 +184,14 @@ def _check_flags(init, resume, output_dir, device, validation_split):
     if not 0 < validation_split < 1:
         raise InputError(f'validation_split must lie between 0 and 1, got {validation_split}')
 
+# %% ../nbs/07_mlm_training.ipynb #07e00002
+def _rows_to_read(data, context_window, windows, validation_split, seed):
+    "The corpus, perhaps in windows, and its rows to learn from and to validate on; what is not read is said."
+    split = train_validation_split(len(data), validation_split, seed)
+    read = Windows(data, context_window) if windows else data
+    if world().main: say_unread(read, context_window, remedy='--windows cuts them into parts that fit')
+    return read, *([read.of(rows) for rows in split] if windows else split)
+
 # %% ../nbs/07_mlm_training.ipynb #6cc598b2
 def _say_begin(objective, model):
     print(f'{len(objective.rows):,} sentences to learn from, {len(objective.validation_rows):,} to validate on; '
@@ -210,6 +218,7 @@ def train_mlm(
     n_heads:int=None,                         # attention heads; not given: from the preset
     dropout:float=0.0,                        # fraction of activations dropped
     max_tokens:int=None,                      # tokens per batch, padding included, instead of batch_size
+    windows:bool=False,                       # cut lines longer than the context into windows, so that all is read
     init:str='random',                        # of the token embeddings: random, or spectral (co-occurrence counts)
     shards:str=None,                          # folder of the tokenized corpus; not given: <output_dir>/shards
     resume:str='auto',                        # auto: resume the run in output_dir; never: an error if there is one
@@ -227,11 +236,12 @@ def train_mlm(
     BatchPlan([1], batch_size, window, seed, max_tokens)  # complains, if at all, before anything is written
     data = open_corpus(corpus, tok, shards or Path(output_dir)/'shards')
     if init == 'spectral': start_from_counts(model, data, output_dir, seed)
-    rows, validation_rows = train_validation_split(len(data), validation_split, seed)
-    objective = MLMObjective(data, len(tok), rows, validation_rows, batch_size, window, strategy, seed, max_tokens)
+    read, *rows = _rows_to_read(data, window, windows, validation_split, seed)
+    objective = MLMObjective(read, len(tok), *rows, batch_size, window, strategy, seed, max_tokens)
     if main := world(config.device).main: _say_begin(objective, model)
     settings = dict(tokenizer_sha256=tok.sha256, n_sentences=len(data), n_tokens=data.n_tokens, batch_size=batch_size,
-                    max_tokens=max_tokens, validation_split=validation_split, masking=asdict(strategy), init=init)
+                    max_tokens=max_tokens, validation_split=validation_split, masking=asdict(strategy), init=init,
+                    **(dict(windows=True) if windows else {}))  # a run of an earlier version goes on
     result = train(model, objective, config, output_dir, resume, settings, callback=tracker(output_dir, tensorboard))
     if main: _say_end(result['last'], Path(output_dir)/'best')
     return result

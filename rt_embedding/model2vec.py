@@ -288,7 +288,7 @@ def _export_onnx(model, output, int8, texts):
     cosines = (OnnxEncoder(folder).encode(texts)*model.encode(texts, on_truncate='ignore')).sum(1)
     _report(folder, f'cosine with the vectors of the model on {plural(len(texts), "text")}: '
                     f'mean {cosines.mean():.5f}, least {cosines.min():.5f}')
-    if int8: print('In 8 bits a text moves a little with its company in a batch; OnnxEncoder takes texts one by one.')
+    if int8: print('In 8 bits a vector depends on the other texts of a batch; OnnxEncoder takes texts one by one.')
 
 def _export_model2vec(model, output, texts):
     folder = export_model2vec(model, output)

@@ -71,7 +71,7 @@ _FILES = ('model.onnx', 'model.onnx.data', 'tokenizer.model', 'onnx.json')
 def export_onnx(
     model:EmbeddingModel,  # with its tokenizer
     folder,                # where the result goes; an older export there is replaced
-    int8:bool=False,       # matrices in 8 bits, one scale for each column; activations are rounded as they come
+    int8:bool=False,       # matrices in 8 bits, one scale for each column; activations with one for each run
 )->Path:                   # the folder: model.onnx, tokenizer.model, onnx.json
     "Write the model as an ONNX graph with free batch and sequence lengths."
     import_extra('onnxscript', 'onnx')
@@ -118,11 +118,12 @@ class OnnxEncoder:
 @patch
 def encode(self:OnnxEncoder,
     texts,              # a text, or a list of n texts
-    batch_size:int=32,  # texts computed together
+    batch_size:int=32,  # texts computed together; a model in 8 bits takes them one by one, see below
 )->np.ndarray:          # `(E,)` for a text, `(n,E)` float32 for a list, order kept
     "Text in, unit vectors out."
     if isinstance(texts, str): return self.encode([texts])[0]
     rows = self.tokenizer.encode_ordinary(texts)
+    if self.config.get('int8'): batch_size = 1  # one scale for a whole batch: the others would move the vector
     out = np.empty((len(rows), self.config['embedding_dim']), np.float32)
     order = np.argsort([len(r) for r in rows], kind='stable')
     for k in range(0, len(rows), batch_size):

@@ -298,7 +298,6 @@ def _standard_named(name):
     if name == 'pydoc_data.topics': return ['pydoc_data']
     return [name] if name in public else []
 
-# %% ../nbs/06c_python_files.ipynb #39ba0035
 def _standard_files(names):
     "The source files of standard modules; `os.path` is in another file on each system."
     root = Path(sysconfig.get_path('stdlib'))

@@ -20,15 +20,15 @@ from .text import expand_paths, normalize_spaces, say_once
 
 # %% ../nbs/00ia_running_text.ipynb #00ia0009
 def _document_lines(path, rows, columns, say):
-    "The lines of the texts of a table, with an empty line after each document."
+    "The lines of the texts of a table, with an empty line after each text."
     number = n_rows = empty = 0
     for place, row in rows:
         n_rows += 1
         if isinstance(row, list) and max(columns) >= len(row): raise InputError(f'{place}: fewer columns than above')
         cells = [row.get(c) if isinstance(row, dict) else row[c] for c in columns]
-        lines = [line for cell in cells for text in row_texts(cell, place) for line in text.splitlines()]
+        lines = [line for cell in cells for text in row_texts(cell, place) for line in (*text.splitlines(), '')]
         empty += not lines
-        for line in (*lines, ''): yield (number := number + 1), line
+        for line in lines: yield (number := number + 1), line
     named = [c for c in columns if isinstance(c, str)]
     which = f"column{'s'*(len(named) > 1)} {', '.join(named)}" if named else 'text'
     say(f'{path} is a table: of {plural(n_rows, "row")} the {which} is read as running text'

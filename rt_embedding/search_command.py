@@ -19,11 +19,9 @@ from wcwidth import iter_graphemes, width as columns
 from .commands import as_list, command
 from .files import InputError
 from .index_files import bring_back
-from .index_updates import read_sources, update_index, warn_skipped
+from .index_updates import passage_words, read_sources, update_index, warn_skipped
 from .file_text import printable, ReadingReport
-from .input_files import read_source, source_files
 from .light import find_encoder, open_encoder
-from .passages import passage_length
 from .search import SemanticIndex, check_question
 from .languages import search_terms, word_spans
 
@@ -188,12 +186,12 @@ def index_server(
 # %% ../nbs/11b_search_command.ipynb #31966959
 def index_passages(
     model,     # an `EmbeddingModel`, or a callable texts -> vectors
-    input,     # file, folder, glob, `'python'`, or a list of them
-    gitignore:bool=True,  # leave out what `.gitignore` files exclude
+    input,     # text file, folder, glob, `'python'`, or a list of them
 )->SemanticIndex:  # with file and line of every passage
     "Index passages of files for one search; equal ones once."
-    entries, skipped, report, length = {}, [], ReadingReport(), passage_length(model)
-    for source in source_files(input, report, gitignore):
+    from rt_embedding.input_files import read_source, source_files  # only here: a question needs no readers
+    entries, skipped, report, length = {}, [], ReadingReport(), passage_words(model)
+    for source in source_files(input, report):
         try:
             for e in read_source(source, length, report): entries.setdefault(e['text'], e)
         except InputError as e: skipped.append(e)
@@ -216,14 +214,13 @@ def temporary_index(
     inputs,      # files, folders, ..., or None
     model,       # path of a model, or None
     run,         # a run folder
-    ignored:bool=False,  # read files that `.gitignore` excludes, too
 )->SemanticIndex:
     "The index of a run; or one of the inputs, which is not kept."
     where = Path(run)/'index'
     if not inputs and not where.is_dir():
         raise InputError(f'{run} holds no index: run rt_quickstart first, or give --input your_texts --model a_model')
     m = open_encoder(model) if model else _model(run, run)
-    return index_passages(m, inputs, not ignored) if inputs else SemanticIndex.load(where, m)
+    return index_passages(m, inputs) if inputs else SemanticIndex.load(where, m)
 
 # %% ../nbs/11b_search_command.ipynb #12b9567e
 def kept_index(
@@ -232,7 +229,7 @@ def kept_index(
     model,         # path of a model, or None: the one stored in the index
     run,           # a run folder, whose model is used if the index has none
     update:bool,   # bring the index up to date
-    ignored:bool=False,  # read files that `.gitignore` excludes, too; remembered for later updates
+    dtype=None,    # of its vectors: 'float32', 'float16' or 'int8'; None: as they are
 )->SemanticIndex:
     "Open the index given with --index; make or update it if requested."
     folder, remembered = Path(index), ''
@@ -243,8 +240,7 @@ def kept_index(
     path = model or remembered or run
     m = open_encoder(path) if model else _model(path, path)
     if not (inputs or update): return SemanticIndex.load(folder, m)
-    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()),
-                                 gitignore=False if ignored else None)
+    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()), dtype)
     kinds = ('unchanged', 'changed', 'new', 'removed', 'skipped')
     done = [f'{counts[kind]:,} {kind}' for kind in kinds if counts[kind]]
     logger.info(f"{index}: {counts['passages']:,} passages of {counts['files']:,} files; {', '.join(done)}; "
@@ -257,13 +253,14 @@ def find_texts(
     run:str='runs/quickstart',   # run folder with a `model` and an `index`, as rt_quickstart makes it
     k:int=5,                     # maximum number of answers
     json:bool=False,             # print JSON instead of text
-    input:Param('search these instead of the index of the run: files or folders of text, code, tables, PDF, ..., '
+    input:Param('search these instead of the index of the run: files or folders of text, Markdown, notebooks and HTML, '
                 'or python', str, nargs='+')=None,
-    ignored:bool=False,          # read files of the input that .gitignore excludes, too
     model:str=None,              # model or run folder to encode with; not given: the one of the index or of the run
     hybrid:bool=False,           # fuse with BM25 (extra `search`)
     index:str=None,              # folder of an index: made or updated from --input, or searched as it is
     update:bool=False,           # first bring the index up to date with its files
+    dtype:Param('how --index stores its vectors: float32; float16, half the size; or int8, for very many: bytes '
+                'propose, float16 decides', str)=None,
     serve:bool=False,            # open a page for this machine, with a map of the texts
     port:int=8765,               # of that page; 0: any that is free
 )->list:                         # list of `Hit`
@@ -271,8 +268,9 @@ def find_texts(
     query = query if isinstance(query, str) else ' '.join(query)
     if query or not (serve or update or (input and index)): check_question(query)
     if update and not index: raise InputError('--update needs an index: name it with --index')
-    found = (kept_index(index, input, model, run, update, ignored) if index
-             else temporary_index(input, model, run, ignored))
+    if dtype and not (index and (update or input)):
+        raise InputError('--dtype is for an index that is made or updated: give --index with --input or --update')
+    found = kept_index(index, input, model, run, update, dtype) if index else temporary_index(input, model, run)
     hits = found.search(query, k, hybrid, distinct=True) if query else []
     if json and query: print(dumps([asdict(h) for h in hits], indent=1))
     elif hits: print(format_hits(hits, shutil.get_terminal_size().columns, query))

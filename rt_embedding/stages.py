@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from .files import InputError, atomic_file, read_json
 from .contrastive_objective import ContrastiveObjective
 from .spectral import spectral_init
-from .batches import train_validation_split
+from .batches import say_unread, train_validation_split
 from .corpus import build_shards
 from .encoder import EmbeddingModel
 from .measures import markdown_table
@@ -275,12 +275,15 @@ def objective(self:Run,
     "The task of a stage, for its training number `k`."
     window, seed, r = stage.context_window or self.recipe.context_window, self.seed + k, self.recipe
     if stage.task == 'mlm':
+        say_unread(self.shards, window, 'sentences')
         rows, validation_rows = train_validation_split(len(self.shards), 0.05, seed)
         return MLMObjective(self.shards, len(self.tokenizer), rows, validation_rows, stage.batch_size, window,
                             seed=seed, validation_batches=20)
-    return ContrastiveObjective(self.pairs, self.tokenizer, window, stage.batch_size, self.weights,
+    made = ContrastiveObjective(self.pairs, self.tokenizer, window, stage.batch_size, self.weights,
                                 one_source=r.one_source, validation_split=r.validation_split,
                                 chunk_size=stage.chunk_size, seed=seed)
+    say_unread(made.table.texts, window, 'texts of the pairs')
+    return made
 
 # %% ../nbs/09d_stages.ipynb #ee947d95
 @patch

@@ -50,8 +50,9 @@ _ROLES = dict(anchor='anchor query question text sentence1 premise question1 sen
               label='label gold_label is_duplicate score similarity_score relatedness_score'.split())
 _NEGATIVE = re.compile(r'(hard_)?neg(ative)?s?(_\d+)?|third')
 NUMBER = re.compile(r'\s*[-+]?\d+(\.\d+)?\s*')
-_TEXTS = set('title headline text texts content contents body sentence passage document article abstract paragraph '  # in rows
-             'review raw_content context message comment description summary'.split())           # of running text
+# names of columns of running text, and of others that may stand beside them
+_TEXTS = set('title headline text texts content contents body sentence passage document article abstract paragraph '
+             'review raw_content context message comment description summary'.split())
 _OTHERS = set('id _id idx index docid doc_id url lang language split source author date category class labels genre '
               'filename file year rating stars meta metadata timestamp topic'.split()) | {'', 'unnamed: 0'}
 
@@ -163,7 +164,7 @@ def _parquet_rows(path, lines):
     try:
         with open_bytes(path) as f:
             content = f.read(MAX_PARQUET + 1)
-            if len(content) > MAX_PARQUET: raise InputError(f'{path}: more than {MAX_PARQUET >> 30} GiB: unpack it first')
+            if len(content) > MAX_PARQUET: raise InputError(f'{path}: over {MAX_PARQUET >> 30} GiB, unpack it first')
             batches = parquet.ParquetFile(BytesIO(content)).iter_batches()
             rows = (row for batch in batches for row in batch.to_pylist())
             for n, row in enumerate(rows, 1): yield f'{path}, row {n}', _json_row(row, f'{path}, row {n}')

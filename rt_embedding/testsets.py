@@ -85,9 +85,9 @@ def read_table(
 )->Table:
     "Open a file with columns, whatever its form."
     kind, lines = sniff(path)
-    if kind == 'parquet': return Table('Parquet', True, _named(_parquet_rows(path, lines)))
-    if kind == 'array': return Table('JSON', True, _named(_json_rows(path, lines)))
-    if kind == 'json': return Table('JSON lines', True, _named(_json_lines(path, lines)))
+    if kind == 'parquet': return _json_table('Parquet', _parquet_rows(path, lines))
+    if kind == 'array': return _json_table('JSON', _json_rows(path, lines))
+    if kind == 'json': return _json_table('JSON lines', _json_lines(path, lines))
     form, rows = _cells_of(path, _without_comments(lines))
     place, first = next(rows, (path, []))
     if not _is_header(first, known): return Table(form, False, chain([(place, first)] if first else [], rows))
@@ -106,11 +106,27 @@ def _json_lines(path, lines):
     "The values of a file with one JSON value on each line."
     return ((f'{path}, line {n}', _columns(line, f'{path}, line {n}')) for n, line in lines if line.strip())
 
-def _named(rows):
-    "Rows of JSON with plain names; only objects will do."
-    for place, row in rows:
-        if not isinstance(row, dict): raise InputError(f'{place}: needs an object with names, got a list')
-        yield place, {plain_name(name): value for name, value in row.items()}
+def _rows_of_one(row):
+    "A table that is one JSON object: columns by name, or a list of rows under some name; None if it is neither."
+    values = [v.values() if isinstance(v, dict) else v for v in row.values()]
+    if len(row) == 1 and all(isinstance(v, list) and v and isinstance(v[0], dict) for v in values): return values[0]
+    if len(row) > 1 and all(not isinstance(v, str) and hasattr(v, '__len__') for v in values) and len(
+        {len(v) for v in values}) == 1: return [dict(zip(row, some, strict=True)) for some in zip(*values, strict=True)]
+
+def _json_table(form, rows):
+    "Rows of JSON: objects with plain names, or lists."
+    place, first = next(rows, ('', {}))
+    second = next(rows, None)
+    if second is None and isinstance(first, dict) and (inside := _rows_of_one(first)):
+        rows = iter([(f'{place}, row {n}', row.get('row', row)) for n, row in enumerate(inside, 1)])
+        place, first = next(rows)
+    else: rows = chain([second] if second else [], rows)
+    names = isinstance(first, dict)
+    def plain(place, row):
+        if isinstance(row, dict) != names: raise InputError(f'{place}: lists and objects are mixed; write objects')
+        return {plain_name(str(name)): value for name, value in row.items()} if names else row
+    rows = chain([(place, first)] if first else [], rows)
+    return Table(form, names, ((place, plain(place, row)) for place, row in rows))
 
 # %% ../nbs/09a_test_sets.ipynb #21f5128b
 def _number(place, name, value):
@@ -147,11 +163,12 @@ class STSData:
         return [*self.first, *self.second]
 
 # %% ../nbs/09a_test_sets.ipynb #b0a30011
-_SCORES = 'score relatedness_score similarity_score similarity relatedness gold_score human_score gold rating'.split()
+_SCORES = '''score relatedness_score similarity_score similarity relatedness gold_score human_score gold rating sim
+    gs mean average simlex999'''.split()
 _LABELS = 'label labels'.split()  # a score only where there is no other
 _SIDES = [tuple(pair.split()) for pair in '''sentence1 sentence2|sentence_1 sentence_2|sentence_a sentence_b|sentencea
     sentenceb|sent1 sent2|sent_1 sent_2|s1 s2|text1 text2|text_1 text_2|text_a text_b|question1 question2|premise
-    hypothesis|anchor positive|first second|word1 word2|word_1 word_2'''.split('|')]
+    hypothesis|anchor positive|first second|word1 word2|word_1 word_2|string1 string2|sent_a sent_b|phrase1 phrase2'''.split('|')]
 _KNOWN = {*_SCORES, *_LABELS, *(name for pair in _SIDES for name in pair)}
 
 def _named_columns(path, names):
@@ -178,7 +195,8 @@ def _score_columns(cells):
     numbers = {c: [float(row[c]) for row in cells] for c in range(width) if all(_is_number(row[c]) for row in cells)}
     def texts(*columns): return all(0 <= c < width and c not in numbers for c in columns)
     scores = [c for c, values in numbers.items() if not _counts(values)]
-    found = [(c, *t) for c in scores for t in ((c + 1, c + 2), (c - 2, c - 1)) if texts(*t)]
+    found = [(c, c + 1, c + 2) for c in scores if texts(c + 1, c + 2)]
+    found += [(c, c - 2, c - 1) for c in scores if texts(c - 2, c - 1) and not texts(c - 3)]  # of three, which two?
     def many(c): return len(cells) > 2 and len(set(numbers[c])) == len(cells) and all(v == int(v) for v in numbers[c])
     if len({c for c, *_ in found}) < 2: return found
     return [f for f in found if not many(f[0])] or found  # what never repeats is rather an id than a score
@@ -228,10 +246,17 @@ def _part(path, rows, split):
     return kept, f', part {wanted}: {len(kept):,} of {plural(len(rows), "row")}'*(len(found) > 1)
 
 # %% ../nbs/09a_test_sets.ipynb #b0a3001b
+def _spread(row):
+    "Two texts in one list get names of their own."
+    for name in ('texts', 'sentences', 'pair') if isinstance(row, dict) else ():
+        if isinstance(both := row.get(name), list) and len(both) == 2:
+            return {k: v for k, v in row.items() if k != name} | dict(zip(('sentence1', 'sentence2'), both, strict=True))
+    return row
+
 def _scored_rows(path, split):
     "The score and both texts of each row with its place, and what was recognised."
     table = read_table(path, _KNOWN)
-    rows = list(table.rows)
+    rows = [(place, _spread(row)) for place, row in table.rows]
     if not rows: raise InputError(f'{path}: no rows; expected score TAB sentence 1 TAB sentence 2 on each line')
     if table.names:
         rows, part = _part(path, rows, split)
@@ -241,8 +266,22 @@ def _scored_rows(path, split):
         part, columns = '', _unnamed_columns(path, rows)
         names = [f'column {c + 1}' for c in columns]
         rows = [(place, [row[c] for c in columns]) for place, row in rows]
-    plain = not table.names and columns == (0, 1, 2)
+    plain = table.form == 'tabs' and not table.names and columns == (0, 1, 2)
     return rows, '' if plain else f"{path}: {table.form}; score: {names[0]}, texts: {names[1]} and {names[2]}{part}"
+
+def _two_files(path):
+    "The rows of a test whose scores stand in a file of their own; None if there is no such file."
+    path = Path(path)
+    scores = path.with_name(path.name.replace('STS.input.', 'STS.gs.', 1))
+    if scores == path or not scores.is_file(): return None
+    pairs, marks = ([line for _, line in numbered_lines(p)] for p in (path, scores))
+    if len(pairs) != len(marks):
+        raise InputError(f'{scores}: {plural(len(marks), "line")} for {plural(len(pairs), "pair")} of {path}')
+    both = [(f'{path}, line {n}', [m.strip(), *line.split('\t')[:2]])
+            for n, (line, m) in enumerate(zip(pairs, marks, strict=True), 1) if m.strip()]
+    for place, row in both:
+        if len(row) < 3: raise InputError(f'{place}: 1 column, expected sentence 1 TAB sentence 2')
+    return both, f'{path}: scores from {scores.name}, {len(both):,} of {plural(len(pairs), "pair")} judged'
 
 # %% ../nbs/09a_test_sets.ipynb #27a5d302
 def read_sts(
@@ -251,7 +290,7 @@ def read_sts(
     say=print,      # takes the line that tells what was recognised
 )->STSData:
     "Read a similarity test."
-    found, said = _scored_rows(path, split)
+    found, said = _two_files(path) or _scored_rows(path, split)
     rows = [(_number(place, 'score', s), _filled(place, 'sentence 1', a), _filled(place, 'sentence 2', b))
             for place, (s, a, b) in found]
     data = STSData(bare_name(path), *map(list, zip(*rows, strict=True)))

@@ -17,7 +17,6 @@ import sentencepiece as spm
 from fastcore.basics import patch
 from fastcore.script import Param
 from loguru import logger
-from tqdm import tqdm
 from .commands import command
 from .files import InputError, atomic_file, regular_file
 from .paths import user_path
@@ -293,6 +292,7 @@ def _output_name(output):
 # %% ../nbs/01_tokenizer.ipynb #b01b0044
 def _read_counts(input, max_sentences, max_characters, seed):
     "Count the words of the input, or of a random sample of its sentences; log what was left out."
+    from tqdm import tqdm
     start = time.perf_counter()
     sentences = tqdm(read_sentences(input), desc='reading', unit=' sentences', disable=None, leave=False)
     if max_sentences is not None:

@@ -227,7 +227,9 @@ def read(self:_Page, root):
         elif node is root or node.name[0] not in '#!':
             self.seen = node.origin_line or self.seen
             if node.name in _RAW: self.last[f'<{node.name}'] = node.origin_offset
-            if not self.is_shown(node): continue
+            if not self.is_shown(node):
+                if node.name in _ASIDE: self.text.put()
+                continue
             self.enter(node)
             todo += [_name(node), *reversed((getattr(node, 'template_content', None) or node).children or [])]
     self.close_table()
@@ -241,10 +243,18 @@ def _mended(html, last):
         end = '--!?>' if comment else f'</{mark[1:]}'
         if at is None or at < 0 or html[at:at + len(mark)].lower() != mark: continue
         if not re.compile(end, re.I).search(html, at):
-            return html[:at] + re.sub(mark, '    ' if comment else f'<x-{mark[1:]}', html[at:], flags=re.I)
+            return html[:at] + re.sub(mark, ' ' if comment else f' <x-{mark[1:]}', html[at:], flags=re.I)
 
 # %% ../nbs/06aa_web_pages.ipynb #81b4238f
 _loose = re.compile(r'<(?=/?(?:t[dhr]|caption)\b)', re.I)
+_before = re.compile(r'\s*(?:<[?!](?!--)[^>]*>\s*)+')
+_declaration = re.compile(r'<(?:\?|!(?!--|\[CDATA\[))')
+
+def _prepared(html):
+    "The page as the parser understands it best, line for line."
+    html = html.replace('\r\n', '\n').replace('\r', '\n')
+    if found := _before.match(html): html = '\n'*found[0].count('\n') + html[found.end():]
+    return _loose.sub(' <', _declaration.sub('<x-', html))
 
 def read_page(
     blocks:Blocks, # takes the blocks, and has the headings above
@@ -252,7 +262,7 @@ def read_page(
     shift:int=0,   # number of lines before it in the file
 ):
     "Read a page, or the HTML inside another format, into blocks."
-    html = _loose.sub(' <', html.replace('\r\n', '\n').replace('\r', '\n'))
+    html = _prepared(html)
     n, trail = len(blocks.found), [list(heading) for heading in blocks.trail]
     for _ in range(len(_RAW) + 2):
         page = _Page(blocks, html, shift)
@@ -291,7 +301,7 @@ def html_text(
     if not bad: return found
     if named and named != 'utf-8': return _decoded(raw, named)
     fits = sum(map('\x7f'.__lt__, text)) - bad
-    return found if fits > bad else _decoded(raw, 'cp1252')
+    return found if named or fits >= bad else _decoded(raw, 'cp1252')
 
 # %% ../nbs/06aa_web_pages.ipynb #22a17c24
 def html_blocks(

@@ -67,7 +67,7 @@ def article_sentences(
         is_list = 2*n_prose < n   # in a list of books, titles end like sentences
         yield from ((s, prose and not is_list) for s, prose in found)
 
-_loose_marks, _empty_brackets = re.compile(r'\(\s*(?:[;,]\s*)+'), re.compile(r'\s*\(\s*\)')
+_loose_marks, _empty_brackets = re.compile(r'\(\s*(?:[;,]\s*)+'), re.compile(r'(?<!\s)\s*\(\s*\)')
 _gap = re.compile(r'\w  +[\w,]|\w ,')   # a formula or a unit stood here
 
 # %% ../nbs/06e_wikipedia.ipynb #fd9d3a92

@@ -217,7 +217,7 @@ def test_a_file_that_goes_while_it_is_read_costs_only_itself(folder, tokenizer, 
     def read(source, *args):
         (folder/'a.md').unlink(missing_ok=True)
         return read_source(source, *args)
-    monkeypatch.setattr('rt_embedding.search_command.read_source', read)
+    monkeypatch.setattr('rt_embedding.input_files.read_source', read)
     index = index_passages(model_of(tokenizer, 32), folder)
     assert [e['text'] for e in index.entries] == ['we look at the old bridge']
 

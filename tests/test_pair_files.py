@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from helpers import run
 from rt_embedding.files import InputError
 from rt_embedding.runningtext import load_pairs
 from rt_embedding.tables import sniff
@@ -245,3 +246,103 @@ def test_prose_stays_prose(tmp_path, text):
     (tmp_path/'x.txt').write_text(text, encoding='utf-8')
     kind, lines = sniff(tmp_path/'x.txt')
     assert kind == 'text' and [line for _, line in lines] == text.split('\n')
+
+
+# ---- running text: every command that reads lines reads the same ones
+
+DOCUMENTS = {
+    'documents.jsonl': (json_lines(dict(id=i, title=f'Title {i}', text=f'{a.capitalize()}.\n{b.capitalize()}.', stars=3)
+                                   for i, (a, b) in enumerate(PAIRS)),
+                        [line for i, (a, b) in enumerate(PAIRS) for line in (f'Title {i}', f'{a.capitalize()}.', f'{b.capitalize()}.')]),
+    'documents.csv': (as_csv([(i, b, f'{a}, "they said"', 0.5) for i, (a, b) in enumerate(PAIRS)],
+                             ('id', 'title', 'body', 'score')),
+                      [line for a, b in PAIRS for line in (b, f'{a}, "they said"')]),
+    'labelled.tsv': ('sentence\tlabel\n' + '\n'.join(f'{a}\t{i % 2}' for i, (a, _) in enumerate(PAIRS)),
+                     [a for a, _ in PAIRS]),
+    'labelled.txt': ('\n'.join(f'{i % 2}\t{a}' for i, (a, _) in enumerate(PAIRS)), [a for a, _ in PAIRS]),
+    'leipzig.txt': ('\n'.join(f'{i}\t{a}' for i, (a, _) in enumerate(PAIRS, 1)), [a for a, _ in PAIRS]),
+    'column.csv': (as_csv([(f'{a}, {b}',) for a, b in PAIRS], ('text',)), [f'{a}, {b}' for a, b in PAIRS]),
+    'texts.json': (json.dumps([a for a, _ in PAIRS], indent=1), [a for a, _ in PAIRS]),
+    'texts.jsonl': (json_lines(a for a, _ in PAIRS), [a for a, _ in PAIRS]),
+    'array.json.gz': (json.dumps([dict(text=a, meta=dict(n=1)) for a, _ in PAIRS]), [a for a, _ in PAIRS])}
+
+
+def written(tmp_path, name, content):
+    path = tmp_path/name
+    path.write_bytes(PACK.get(path.suffix, bytes)(content.encode()))
+    return path
+
+
+PACK = {'.gz': gzip.compress, '.xz': lzma.compress, '.bz2': bz2.compress}
+LINES = {name: (content, [' '.join(text.split()) for p in pairs for text in p])
+         for name, (content, pairs) in FILES.items()} | DOCUMENTS
+
+
+@pytest.fixture(scope='module')
+def model(tokenizer):
+    import torch
+    from rt_embedding import EmbeddingModel, SentencePieceTokenizer
+    torch.manual_seed(0)
+    t = SentencePieceTokenizer(tokenizer)
+    return EmbeddingModel(len(t), embedding_dim=8, hidden_dim=8, n_layers=0, n_heads=2, context_window=64,
+                          tokenizer=t).eval()
+
+
+def lines_of_tokenizer(path, tmp_path, model):
+    from rt_embedding.tokenizer import _read_counts
+    return _read_counts(path, None, 1 << 20, 0)
+
+
+def lines_of_mlm(path, tmp_path, model):
+    from rt_embedding.corpus import build_shards
+    shards = build_shards(path, model.tokenizer, tmp_path/f'shards of {path.name}')
+    return [row.tolist() for row in shards]
+
+
+def lines_of_embed(path, tmp_path, model):
+    import numpy as np
+    from rt_embedding.bulk import embed_file
+    embed_file(model, path, tmp_path/'vectors.npy', 64, 8)
+    return np.load(tmp_path/'vectors.npy').round(5).tolist()
+
+
+def lines_of_recipe(path, tmp_path, model):
+    from rt_embedding.recipe import FileMaterial
+    pairs = written(tmp_path, 'other pairs.tsv', TSV)
+    return list(FileMaterial(path, pairs).sentences())
+
+
+@pytest.mark.parametrize('read', [lines_of_tokenizer, lines_of_mlm, lines_of_embed, lines_of_recipe],
+                         ids=lambda f: f.__name__)
+@pytest.mark.parametrize('name', LINES)
+def test_every_command_reads_the_same_lines(tmp_path, model, name, read):
+    "A table gives what its texts would give in a plain file: no key, brace, id or label is taken for text."
+    content, lines = LINES[name]
+    path, plain = written(tmp_path, name, content), written(tmp_path, 'plain lines.md', '\n'.join(lines))
+    assert read(path, tmp_path, model) == read(plain, tmp_path, model)
+
+
+@pytest.mark.parametrize('name', DOCUMENTS)
+def test_documents_are_running_text(tmp_path, name):
+    from rt_embedding.sources import make_corpus
+    content, lines = DOCUMENTS[name]
+    path = written(tmp_path, name, content)
+    with pytest.raises(InputError): load_pairs(path, 'pairs')
+    make_corpus(str(path), str(tmp_path/'corpus'))
+    assert (tmp_path/'corpus').read_text(encoding='utf-8').splitlines() == lines
+    if name == 'documents.jsonl':                    # neighbours within a document, and no others
+        assert load_pairs(path) == [(f'{a.capitalize()}.', f'{b.capitalize()}.') for a, b in PAIRS]
+    else:
+        message = 'a number and a text' if name == 'labelled.txt' else 'no pairs'
+        with pytest.raises(InputError, match=message): load_pairs(path)
+
+
+@pytest.mark.parametrize('name', ['objects.jsonl', 'documents.csv'])
+def test_what_was_done_to_a_table_is_said_once(tmp_path, name):
+    path = written(tmp_path, name, LINES[name][0])
+    code, _, err = run('rt_train_tokenizer', '--input', path, '--output', tmp_path/'t', '--vocab_size', 40)
+    assert code == 0, err
+    said = 'holds 60 pairs: the 120 texts in them are read as lines' if name == 'objects.jsonl' else \
+        'is a table: of 60 rows the columns title, body is read as running text'
+    assert err.count(said) == 1, err
+    assert not {'{', '"anchor"'} & {line.split('\t')[0] for line in open(tmp_path/'t.vocab', encoding='utf-8')}

@@ -108,6 +108,19 @@ def test_only_what_changed_is_read_and_encoded(model, notes, tmp_path):
     assert not [p for p in tmp_path.iterdir() if p.name.startswith('.')]                         # no lock, no torso
 
 
+def test_how_vectors_are_stored(model, notes, tmp_path):
+    "An index in bytes answers as one in float32; an update keeps what is there, or changes it without encoding."
+    flags = '--input', notes, '--model', model, '--index'
+    assert here(*flags, tmp_path/'exact')[0] == 0
+    assert here(*flags, tmp_path/'bytes', '--dtype', 'int8')[0] == 0
+    def scored(name): return [(h['entry']['text'], round(h['score'], 2)) for h in hits('roses', '--index', tmp_path/name)]
+    assert sorted(scored('exact')) == sorted(scored('bytes'))
+    code, _, err = here('--index', tmp_path/'exact', '--update', '--dtype', 'float16')
+    assert code == 0 and '0 encoded' in err and sorted(scored('exact')) == sorted(scored('bytes')), err
+    refused(here('--index', tmp_path/'exact', '--update', '--dtype', 'float64'), 'float32, float16, int8')
+    refused(here('roses', '--index', tmp_path/'exact', '--dtype', 'int8'), '--update')
+
+
 STOPS_WHILE_WRITING = """
 import numpy, sys, threading
 from rt_embedding import search_command
@@ -253,7 +266,7 @@ def test_bad_input_is_one_line(model, notes, tmp_path):
     for flags, contains in ((['x', '--input', tmp_path/'none', '--index', tmp_path/'i'], 'nothing to index'),
                             (['x', '--input', notes, '--index', tmp_path/'mine'], 'is no index'),
                             (['x', '--index', tmp_path/'nowhere'], '--input'), (['--update'], '--index'),
-                            ([' ', '--input', notes], 'empty'),
+                            ([' ', '--input', notes], 'empty'), (['x', '--dtype', 'int8'], '--dtype'),
                             (['--input', notes, '--index', tmp_path/'i', '--serve', '--port', 70000], '70000')):
         refused(here(*flags, '--model', model), contains)
 
