@@ -224,8 +224,8 @@ def test_a_file_that_goes_while_it_is_read_costs_only_itself(folder, tokenizer, 
 
 @pytest.mark.parametrize('suffix', sorted(set(FILE_KINDS)))
 def test_damaged_files_give_passages_or_one_error(folder, suffix):
-    contents = [b'', b'\n', b'{', b'\xff\xfe', b'\xff\xfea', b'PK\x03\x04', b'%PDF-1.7\n', b'[[[[', b'"a', b'\0'*9, b'\xc3',
-                'é'.encode('utf-16')[:-1], b'<', b'# ', b'.. x::', b'\\begin{verbatim}']
+    contents = [b'', b'\n', b'{', b'\xff\xfe', b'\xff\xfea', b'PK\x03\x04', b'%PDF-1.7\n', b'[[[[', b'"a', b'\0'*9,
+                b'\xc3', 'é'.encode('utf-16')[:-1], b'<', b'# ', b'.. x::', b'\\begin{verbatim}']
     for i, content in enumerate(contents):
         try: found = passages(write(folder/f'{i}{suffix}', content))
         except InputError as e: assert '\n' not in str(e)
@@ -279,3 +279,4 @@ def test_the_command_says_what_it_passed_over(folder, tokenizer):
     assert 'passed over: 2 .png, 1 ignored by git' in err and '1 file read as cp1252, which is a guess: old.txt' in err
     code, out, err = run('rt_search', *args, '--ignored')
     assert code == 0 and 'ignored by git' not in err
+    refused(run('rt_search', 'words', '--model', folder.parent/'model', '--ignored'), 'give --input or --update')
