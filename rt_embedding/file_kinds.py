@@ -147,7 +147,7 @@ def rst_blocks(
 
 # %% ../nbs/10ab_file_kinds.ipynb #6f8add07
 _ORG_HEADING = re.compile(r'(\*+)\s+(?:(?:TODO|DONE|NEXT|WAITING)\s+)?(?:\[#\w\]\s+)?(.*?)(?:\s+:[\w@:]+:)?\s*$')
-_ORG_LINKS = re.compile(r'\[\[(?:[^\]]*\]\[)?([^\]]*)\]\]')
+_ORG_LINKS = re.compile(r'\[\[(?:[^\[\]]*\]\[)?([^\[\]]*)\]\]')
 
 def org_blocks(
     text:str,      # of a file
@@ -176,11 +176,11 @@ _TEX_LEVELS = ['part', 'chapter', 'section', 'subsection', 'subsubsection', 'par
 _TEX_RULES = [(re.compile(pattern), to) for pattern, to in (
     (r'(?<!\\)%.*', ''),                                                            # a comment
     (r'\\(?:label|ref|eqref|cite\w*|includegraphics|bibliography\w*|pagestyle|vspace|hspace|input|include)'
-     r'\*?(?:\[[^\]]*\])?\{[^}]*\}', ''),
-    (r'\\(?:begin|end)\{[^}]*\}(?:\[[^\]]*\])?(?:\{[^}]*\})?', ''),
-    (r'\\[a-zA-Z]+\*?(?:\[[^\]]*\])?', ''),                                         # a command; what it marks stays
+     r'\*?(?:\[[^\[\]]*\])?\{[^{}]*\}', ''),
+    (r'\\(?:begin|end)\{[^{}]*\}(?:\[[^\[\]]*\])?(?:\{[^{}]*\})?', ''),
+    (r'\\[a-zA-Z]+\*?(?:\[[^\[\]]*\])?', ''),                                         # a command; what it marks stays
     (r'``|\'\'', '"'), (r'---?', '–'), (r'\\\\', ' '), (r'\\([%$&#_{}])', r'\1'), (r'[{}~]', ' '),
-    (r'\s+(?=[.,;:)])', ''))]
+    (r'(?<!\s)\s+(?=[.,;:)])', ''))]
 
 def _tex_text(text):
     "A line without its commands."
@@ -198,7 +198,7 @@ def tex_blocks(
             page.end('code' if code else 'prose')
             code = r'\begin' in line
         elif code: page.take(number, line)
-        elif heading := _TEX_HEADING.search(line):
+        elif heading := _TEX_HEADING.search(line, 0, line.rfind('}') + 1):
             page.begin(_TEX_LEVELS.index(heading[1]), _tex_text(heading[2]), number)
             page.take(number, _tex_text(line[heading.end():]))
         elif not line.strip() or re.match(r'\s*\\(begin|end|item)\b', line):
