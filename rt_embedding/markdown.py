@@ -262,7 +262,7 @@ def html_block(self:_Markdown, token, i):
         return read_markdown(self.blocks, text.replace('<!--', ''), number - 1, self.depth + 1)
     for part in _component.finditer(text):
         if title := _shown_values(part[0]): self.prose(title, number + text.count('\n', 0, part.start()))
-    read_page(self.blocks, text, number - 1)
+    read_page(self.blocks, text, number - 1, part=True)
 
 # %% ../nbs/06ab_markdown.ipynb #e90931c1
 _LEAVES = frozenset('inline fence code_block html_block dialect dialect_code table_open heading_open'.split())

@@ -138,7 +138,7 @@ HTML = {
     '<img src="data:image/png;base64,AAAA" alt="A rose"> blooms': ['A rose blooms'],
     '<p title="a > b" data-x="hidden words">seen': ['seen'],
     'caf&eacute;&nbsp;a &lt;b&gt; &amp;&#33; &unknown;': ['café a <b> &! &unknown;'],
-    'Donau&shy;dampf zero\u200bwidth': ['Donaudampf zerowidth'],
+    'Donau&shy;dampf zero\u200bwidth 文本\u200b分割': ['Donaudampf zerowidth 文本\u200b分割'],
     '<ruby>漢<rp>(</rp><rt>kan</rt></ruby>': ['漢kan'],
     '<math><mi>x</mi><annotation>x^2</annotation></math>': ['x'],
     '<h1>Only</h1><h2>headings</h2>': ['headings'],

@@ -253,7 +253,8 @@ def test_prose_stays_prose(tmp_path, text):
 DOCUMENTS = {
     'documents.jsonl': (json_lines(dict(id=i, title=f'Title {i}', text=f'{a.capitalize()}.\n{b.capitalize()}.', stars=3)
                                    for i, (a, b) in enumerate(PAIRS)),
-                        [line for i, (a, b) in enumerate(PAIRS) for line in (f'Title {i}', f'{a.capitalize()}.', f'{b.capitalize()}.')]),
+                        [line for i, (a, b) in enumerate(PAIRS)
+                         for line in (f'Title {i}', f'{a.capitalize()}.', f'{b.capitalize()}.')]),
     'documents.csv': (as_csv([(i, b, f'{a}, "they said"', 0.5) for i, (a, b) in enumerate(PAIRS)],
                              ('id', 'title', 'body', 'score')),
                       [line for a, b in PAIRS for line in (b, f'{a}, "they said"')]),
