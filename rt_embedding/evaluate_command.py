@@ -23,7 +23,7 @@ from .corpus import build_shards
 from .distributed import choose_device
 from .encoder import EmbeddingModel
 from .evaluation import (
-    BASELINES, baseline_results, evaluate_run, plot_dims, plot_results, plot_sts, result_row, results_table,
+    BASELINES, baseline_results, score_run, plot_dims, plot_results, plot_sts, result_row, results_table,
     task_results, truncated_encoder)
 from .leaks import find_leaks
 from .measures import Bootstrap
@@ -129,7 +129,7 @@ def _run_results(runs, retrieval, split, bootstrap):
         run = read_run(path)
         for judged in as_list(retrieval):
             data = run_data(run, judged, split)
-            rows += [result_row(bare_name(path), data, data.measure, lambda d=data: evaluate_run(d, bootstrap))]
+            rows += [result_row(bare_name(path), data, data.measure, lambda d=data: score_run(d, bootstrap))]
     return rows
 
 # %% ../nbs/09c_evaluate_command.ipynb #2ee7389f

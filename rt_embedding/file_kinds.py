@@ -85,7 +85,8 @@ _DIRECTIVE = re.compile(r'(\s*)\.\.(?:\s+([\w:+-]+?)::\s*(.*)|\s.*|$)')
 _ITEM = re.compile(r'\s*([-*+•]|\(?(?:\d{1,3}|[a-z]|#)[.)])\s+(?=\S)')
 _TABLE_RULE = re.compile(r'[-=*_:|+\s]{3,}$')
 _CODE_DIRECTIVES = frozenset('code code-block sourcecode ipython parsed-literal highlight doctest testcode'.split())
-_FILE_DIRECTIVES = frozenset('toctree include literalinclude image figure raw autosummary'.split())
+_FILE_DIRECTIVES = frozenset('toctree include literalinclude raw autosummary'.split())
+_NO_WORDS = frozenset('math currentmodule module image figure'.split())      # what follows on the line is no prose
 
 def _indent(text): return len(text) - len(text.lstrip())
 
@@ -120,7 +121,7 @@ def _directive(self:_Rst, number, found):
     indent, name, rest = len(found[1]), found[2], found[3]
     if name is None or name in _FILE_DIRECTIVES: self.inside = indent, 'dropped'
     elif name in _CODE_DIRECTIVES: self.inside = indent, 'code'
-    elif rest and name not in ('math', 'currentmodule', 'module'): self.take(number, plain_text(rest))
+    elif rest and name not in _NO_WORDS: self.take(number, plain_text(rest))
 
 @patch
 def _prose(self:_Rst, number, text):
@@ -146,7 +147,7 @@ def rst_blocks(
 
 # %% ../nbs/10ab_file_kinds.ipynb #6f8add07
 _ORG_HEADING = re.compile(r'(\*+)\s+(?:(?:TODO|DONE|NEXT|WAITING)\s+)?(?:\[#\w\]\s+)?(.*?)(?:\s+:[\w@:]+:)?\s*$')
-_ORG_LINKS = re.compile(r'\[\[(?:[^\]]*\]\[)?([^\]]*)\]\]')
+_ORG_LINKS = re.compile(r'\[\[(?:[^\[\]]*\]\[)?([^\[\]]*)\]\]')
 
 def org_blocks(
     text:str,      # of a file
@@ -175,11 +176,11 @@ _TEX_LEVELS = ['part', 'chapter', 'section', 'subsection', 'subsubsection', 'par
 _TEX_RULES = [(re.compile(pattern), to) for pattern, to in (
     (r'(?<!\\)%.*', ''),                                                            # a comment
     (r'\\(?:label|ref|eqref|cite\w*|includegraphics|bibliography\w*|pagestyle|vspace|hspace|input|include)'
-     r'\*?(?:\[[^\]]*\])?\{[^}]*\}', ''),
-    (r'\\(?:begin|end)\{[^}]*\}(?:\[[^\]]*\])?(?:\{[^}]*\})?', ''),
-    (r'\\[a-zA-Z]+\*?(?:\[[^\]]*\])?', ''),                                         # a command; what it marks stays
+     r'\*?(?:\[[^\[\]]*\])?\{[^{}]*\}', ''),
+    (r'\\(?:begin|end)\{[^{}]*\}(?:\[[^\[\]]*\])?(?:\{[^{}]*\})?', ''),
+    (r'\\[a-zA-Z]+\*?(?:\[[^\[\]]*\])?', ''),                                         # a command; what it marks stays
     (r'``|\'\'', '"'), (r'---?', '–'), (r'\\\\', ' '), (r'\\([%$&#_{}])', r'\1'), (r'[{}~]', ' '),
-    (r'\s+(?=[.,;:)])', ''))]
+    (r'(?<!\s)\s+(?=[.,;:)])', ''))]
 
 def _tex_text(text):
     "A line without its commands."
@@ -197,7 +198,7 @@ def tex_blocks(
             page.end('code' if code else 'prose')
             code = r'\begin' in line
         elif code: page.take(number, line)
-        elif heading := _TEX_HEADING.search(line):
+        elif heading := _TEX_HEADING.search(line, 0, line.rfind('}') + 1):
             page.begin(_TEX_LEVELS.index(heading[1]), _tex_text(heading[2]), number)
             page.take(number, _tex_text(line[heading.end():]))
         elif not line.strip() or re.match(r'\s*\\(begin|end|item)\b', line):

@@ -171,8 +171,8 @@ def shrink_retrieval(
     kept = list(dict.fromkeys([*relevant, *range(len(data.documents))]))[:max(most, len(relevant))]
     number = {d: k for k, d in enumerate(kept)}
     own = [[number[d] for d in data.own[i] if d in number] for i in queries] if data.own else None
-    return replace(data, queries=[data.queries[i] for i in queries], documents=[data.documents[d] for d in kept], own=own,
-                   gains=[{number[d]: g for d, g in data.gains[i].items()} for i in queries])
+    return replace(data, queries=[data.queries[i] for i in queries], documents=[data.documents[d] for d in kept],
+                   own=own, gains=[{number[d]: g for d, g in data.gains[i].items()} for i in queries])
 
 # %% ../nbs/12b_lab_runs.ipynb #25c8b2eb
 def load_lab_texts(

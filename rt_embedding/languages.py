@@ -44,12 +44,15 @@ def fold_text(
 )->str:        # the same for texts that differ in case, in Unicode's forms, or in marks that may be left out
     "One spelling of what readers take for the same word."
     if text.isascii(): return text.lower()
-    if not _PLAIN.fullmatch(text): text = _rows_of_marks().sub('\\1\u034f', text)  # sorting a row of n marks takes n² steps
+    if not _PLAIN.fullmatch(text):
+        text = _rows_of_marks().sub('\\1\u034f', text)  # sorting a row of n marks takes n² steps
     text = text.replace('\u2122', ' ').replace('\u2120', ' ')  # ™ and ℠ are no letters
     text = unicodedata.normalize('NFKC', text).casefold().replace('i\u0307', 'i').replace('\u0131', 'i')   # İ and ı
     if _HAS_OPTIONAL.search(text): text = _OPTIONAL.sub('', unicodedata.normalize('NFD', text))
     text = unicodedata.normalize('NFKC', _INVISIBLE.sub('', text)).replace('\u034f', '')
-    return text.replace('\u0e4d\u0e32', '\u0e33').replace('\u0ecd\u0eb2', '\u0eb3')   # am of Thai and Lao, whole again
+    return _LAO_AM.sub('\\1\u0eb3', _THAI_AM.sub('\\1\u0e33', text))
+
+_THAI_AM, _LAO_AM = re.compile('\u0e4d([\u0e48-\u0e4b]?)\u0e32'), re.compile('\u0ecd([\u0ec8-\u0ecb]?)\u0eb2')  # whole again
 
 # %% ../nbs/00da_languages.ipynb #da000019
 _UNSPACED = ('\u0e01-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u1780-\u17d7\u1950-\u19af\u1a20-\u1a7c'
@@ -126,14 +129,15 @@ ABBREVIATIONS_OF = {code: set(line.split()) for code, line in dict(
     pt='sra dra d pág n', tr='doç bkz örn sn').items()}
 
 # %% ../nbs/00da_languages.ipynb #da000031
-_last_word = re.compile(r'''[^\s"'\u2018\u201c\u201e\u00ab(\[]+$''')
+_quotes = re.compile('["\'\u2018\u201c\u201e\u00ab(\\[]')
 _next_word = re.compile(r'''[\s"'\u2018\u201c(\[]*([A-Za-z]*)''')
+_month = re.compile(r'\s(?:Januar|Februar|März|Mai|Juni|Juli|Oktober|Dezember|(April|August|September|November))\b')
 
 def _is_abbreviation(before, after, lower=False, more=()):
     "Does the full stop between `before` and `after` belong to an abbreviation, an initial or a list number?"
-    word = _last_word.search(before)
-    word = word.group() if word else ''
+    word = _quotes.split(before.rpartition(' ')[2])[-1]   # the last one, without a quote or bracket that opens it
     if (word == before or lower) and word.isdigit(): return True               # 1. The first point
+    if re.fullmatch(r'\d\d?', word) and (month := _month.match(after)) and (more or not month[1]): return True  # 3. Mai
     if len(word) == 1 and word.isupper() and word != 'I': return True          # J. Smith
     if re.fullmatch(r'([A-Za-z]\.)+[A-Z]', word):                              # U.S. Navy, but: in the U.S. The
         return _next_word.match(after).group(1).lower() not in STARTERS

@@ -11,8 +11,7 @@ from pathlib import Path
 from .commands import as_list, plural
 from .files import InputError
 from .overlap import KnownTexts
-from .runningtext import load_pairs, passage_sentences
-from .tables import sniff
+from .runningtext import open_text, passage_sentences
 from .text import expand_paths
 
 # %% ../nbs/09ba_leak_check.ipynb #b0a90008
@@ -36,9 +35,9 @@ def training_texts(
     path,      # one training file
 ):             # yields str
     "The texts of a file, as training reads them."
-    kind, lines = sniff(path)
-    if kind != 'text':
-        for pair in load_pairs(path): yield from pair
+    kind, lines = open_text(path, None)
+    if kind == 'pairs':
+        for _, line in lines: yield line
         return
     kept = []
     def kept_lines():
@@ -46,7 +45,8 @@ def training_texts(
             kept.append(line)
             yield number, line
     for sentence in passage_sentences(kept_lines()):
-        while kept: yield kept.pop(0)  # the lines as they are
+        yield from kept  # the lines as they are
+        kept.clear()
         if sentence is not None: yield sentence
 
 # %% ../nbs/09ba_leak_check.ipynb #b0a9000d

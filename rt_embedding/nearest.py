@@ -6,6 +6,7 @@
 __all__ = ['BLOCK', 'GRAPH_BEAM', 'block_scores', 'nearest', 'to_codes', 'n_candidates', 'decide', 'Graph', 'open_graph']
 
 # %% ../nbs/10h_nearest.ipynb #e36fcf39
+import mmap
 import numpy as np
 from loguru import logger
 from .commands import import_extra
@@ -16,15 +17,22 @@ from .ranking import rank, top_k
 # %% ../nbs/10h_nearest.ipynb #c4f8584a
 BLOCK = 1024  # rows converted at a time: of 256 dimensions, a megabyte
 
+def _release(vectors):
+    "Give the pages of a mapped file back that were read: the system keeps them, but they count as ours no longer."
+    mapped = getattr(vectors, '_mmap', None)
+    if hasattr(mapped, 'madvise') and hasattr(mmap, 'MADV_DONTNEED'): mapped.madvise(mmap.MADV_DONTNEED)
+
 def block_scores(
     queries,      # `(q,E)` float32
     vectors,      # `(n,E)` float16, float32 or int8; mapped or not
     scales=None,  # `(n,)` that the rows of int8 are multiplied by
 )->np.ndarray:    # `(q,n)` float32
-    "Scalar products with all rows, without a converted copy of them."
+    "Scalar products with all rows, without a converted copy of them; of a mapped file, a few MB at a time."
     scores = np.empty((len(queries), len(vectors)), np.float32)
     for i in range(0, len(vectors), BLOCK):
         scores[:, i:i + BLOCK] = queries @ np.asarray(vectors[i:i + BLOCK], np.float32).T
+        if i % (4*BLOCK) == 0: _release(vectors)
+    _release(vectors)
     return scores if scales is None else np.multiply(scores, scales, out=scores)
 
 # %% ../nbs/10h_nearest.ipynb #9eb4b4f2
@@ -36,7 +44,7 @@ def nearest(
     max_scores:int=1 << 24,  # scores in memory at a time
 )->tuple:         # rows and scores, each `(q,k)`, best first, ties to the lower row
     "For each query the rows with the largest scalar product; all rows are compared."
-    if vectors.dtype == np.float32: return rank(queries, vectors, k, max_scores)
+    if vectors.dtype == np.float32 and not isinstance(vectors, np.memmap): return rank(queries, vectors, k, max_scores)
     k, step = min(k, len(vectors)), max(1, max_scores//len(vectors))
     found = [top_k(block_scores(queries[i:i + step], vectors, scales), k) for i in range(0, len(queries), step)]
     return tuple(np.concatenate(x) for x in zip(*found, strict=True))

@@ -14,6 +14,7 @@ from fastcore.basics import patch
 from torch import nn
 from .commands import import_extra
 from .files import InputError, atomic_folder
+from .coverage import Truncation
 from .encoder import EmbeddingModel
 from .encoding import evaluating, pad_rows
 from .tokenizer import SentencePieceTokenizer
@@ -119,16 +120,19 @@ class OnnxEncoder:
 def encode(self:OnnxEncoder,
     texts,              # a text, or a list of n texts
     batch_size:int=32,  # texts computed together; a model in 8 bits takes them one by one, see below
+    on_truncate='warn', # text beyond the context, and unknown text: 'warn', 'error', 'ignore', or a function
 )->np.ndarray:          # `(E,)` for a text, `(n,E)` float32 for a list, order kept
     "Text in, unit vectors out."
-    if isinstance(texts, str): return self.encode([texts])[0]
-    rows = self.tokenizer.encode_ordinary(texts)
+    if isinstance(texts, str): return self.encode([texts], on_truncate=on_truncate)[0]
+    rows, cut = self.tokenizer.encode_ordinary(texts), Truncation(self.config['context_window'], on_truncate)
+    cut.count(rows)
     if self.config.get('int8'): batch_size = 1  # one scale for a whole batch: the others would move the vector
     out = np.empty((len(rows), self.config['embedding_dim']), np.float32)
     order = np.argsort([len(r) for r in rows], kind='stable')
     for k in range(0, len(rows), batch_size):
         part = order[k:k + batch_size]
         out[part] = self._run([rows[i] for i in part])
+    cut.report()
     return out
 
 @patch

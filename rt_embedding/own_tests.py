@@ -17,8 +17,8 @@ from .languages import is_unspaced, split_sentences, word_spans, words
 from .pairfiles import read_pairs, say_left_out
 from .retrieval_sets import pairs_data, read_retrieval
 from .testsets import bare_name, read_labelled, read_sts
-from .runningtext import read_sentences
-from .text import expand_paths, numbered_lines
+from .runningtext import open_text, read_sentences
+from .text import expand_paths
 
 # %% ../nbs/09ac_own_tests.ipynb #dffa762b
 def _draw(items, n, seed):
@@ -92,7 +92,7 @@ def own_text_tasks(
     "Tests that need no labels, from running text."
     lines = (line for line in read_sentences(corpus) if not line.startswith('#'))
     sentences = [s for line in lines for s in split_sentences(line)]
-    files = ['\n'.join(line for _, line in numbered_lines(p)) for p in expand_paths(corpus, again=True)]
+    files = ['\n'.join(line for _, line in open_text(p, None)[1]) for p in expand_paths(corpus, again=True)]
     titled = [pair for text in files for pair in titled_passages(text)]
     made = {'adjacent sentences': adjacent_sentences_task(sentences, max_pairs, seed),
             'sentence with noise': noise_task(sentences, max_pairs, seed),

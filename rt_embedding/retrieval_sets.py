@@ -121,7 +121,8 @@ def _id_and_text(place, row, optional):
     if isinstance(row, dict):
         key, text = (next((n for n in names if n in row), None) for names in (_ID, _TEXT))
         if not (key and text):
-            raise InputError(f"{place}: has {', '.join(row)[:100] or 'nothing'}; needs _id and text (and title, if any)")
+            raise InputError(f"{place}: has {', '.join(row)[:100] or 'nothing'}; needs _id and text, "
+                             'and title, if there is one')
         parts = [row.get('title'), row[text]] if text != 'title' else [row[text]]
         name = str(row[key]).strip() if row[key] is not None else ''
     else:

@@ -11,7 +11,6 @@ import json, multiprocessing, os, signal, threading, time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from fastcore.basics import patch
-from filelock import FileLock, Timeout
 from .files import InputError, atomic_file, clean_up, make_folders, read_json, remove_empty
 
 # %% ../nbs/00b_runs.ipynb #527905ca
@@ -29,6 +28,7 @@ def locked_folder(
     beside:bool=False,  # lock with a file beside the folder: for a folder (or file) that is replaced as a whole
 ):                      # yields the folder
     "Own a folder while the block runs; the operating system frees it when the process dies."
+    from filelock import FileLock, Timeout  # only here: readers lock nothing
     folder = Path(folder)
     new = make_folders(folder.parent if beside else folder)
     path = folder.with_name(f'.{folder.name}.lock') if beside else folder/'.lock'

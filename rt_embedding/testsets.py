@@ -118,12 +118,14 @@ def _json_table(form, rows):
     place, first = next(rows, ('', {}))
     second = next(rows, None)
     if second is None and isinstance(first, dict) and (inside := _rows_of_one(first)):
-        rows = iter([(f'{place}, row {n}', row.get('row', row)) for n, row in enumerate(inside, 1)])
+        unwrapped = (row['row'] if isinstance(row, dict) and isinstance(row.get('row'), dict) else row for row in inside)
+        rows = iter([(f'{place}, row {n}', row) for n, row in enumerate(unwrapped, 1)])
         place, first = next(rows)
     else: rows = chain([second] if second else [], rows)
     names = isinstance(first, dict)
     def plain(place, row):
-        if isinstance(row, dict) != names: raise InputError(f'{place}: lists and objects are mixed; write objects')
+        if not isinstance(row, dict if names else list):
+            raise InputError(f'{place}: lists and objects are mixed; write objects')
         return {plain_name(str(name)): value for name, value in row.items()} if names else row
     rows = chain([(place, first)] if first else [], rows)
     return Table(form, names, ((place, plain(place, row)) for place, row in rows))
@@ -168,7 +170,8 @@ _SCORES = '''score relatedness_score similarity_score similarity relatedness gol
 _LABELS = 'label labels'.split()  # a score only where there is no other
 _SIDES = [tuple(pair.split()) for pair in '''sentence1 sentence2|sentence_1 sentence_2|sentence_a sentence_b|sentencea
     sentenceb|sent1 sent2|sent_1 sent_2|s1 s2|text1 text2|text_1 text_2|text_a text_b|question1 question2|premise
-    hypothesis|anchor positive|first second|word1 word2|word_1 word_2|string1 string2|sent_a sent_b|phrase1 phrase2'''.split('|')]
+    hypothesis|anchor positive|first second|word1 word2|word_1 word_2|string1 string2|sent_a sent_b|phrase1
+    phrase2'''.split('|')]
 _KNOWN = {*_SCORES, *_LABELS, *(name for pair in _SIDES for name in pair)}
 
 def _named_columns(path, names):
@@ -250,7 +253,8 @@ def _spread(row):
     "Two texts in one list get names of their own."
     for name in ('texts', 'sentences', 'pair') if isinstance(row, dict) else ():
         if isinstance(both := row.get(name), list) and len(both) == 2:
-            return {k: v for k, v in row.items() if k != name} | dict(zip(('sentence1', 'sentence2'), both, strict=True))
+            rest = {k: v for k, v in row.items() if k != name}
+            return rest | dict(sentence1=both[0], sentence2=both[1])
     return row
 
 def _scored_rows(path, split):

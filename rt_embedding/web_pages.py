@@ -31,13 +31,13 @@ class Block(NamedTuple):
         "Where the block begins."
         return self.lines[0][0]
 
-# %% ../nbs/06aa_web_pages.ipynb #770889bc
-_invisible = dict.fromkeys(map(ord, '\xad\u200b\ufeff'))
+# %% ../nbs/06aa_web_pages.ipynb #3bdc14a8
+_invisible = re.compile('[\xad\ufeff]|(?<=[!-~])\u200b|\u200b(?=[!-~])')  # \u200b parts words in some scripts
 
 def _tidy(lines, kind):
     "The lines of a block that hold something; code keeps its indentation and the empty lines inside."
     if kind == 'code': lines = [(n, text.rstrip()) for n, text in lines]
-    else: lines = [(n, ' '.join(text.translate(_invisible).split())) for n, text in lines]
+    else: lines = [(n, ' '.join(_invisible.sub('', text).split())) for n, text in lines]
     full = [i for i, (_, text) in enumerate(lines) if text]
     if kind == 'code' and full: return tuple(lines[full[0]:full[-1] + 1])
     return tuple(lines[i] for i in full)
@@ -107,20 +107,21 @@ _HIDDEN = frozenset('script style iframe noembed noframes rp datalist annotation
 _ASIDE = 'nav template select noscript button'.split()     # hidden where each of them is closed
 _aside = re.compile(rf"<(/?)({'|'.join(_ASIDE)})\b", re.I)
 
-def _hidden_in(html):
-    "The names of elements that this page does not show."
+def _hidden_in(html, part=False):
+    "The names of elements that this page does not show; a part of a page has no menu and no buttons of a frame."
+    if part: return _HIDDEN | {'template', 'noscript'}
     marks = Counter((name.lower(), bool(end)) for end, name in _aside.findall(html))
     return _HIDDEN | {name for name in _ASIDE if marks[name, True] >= marks[name, False]}
 
 # %% ../nbs/06aa_web_pages.ipynb #04a02791
 class _Page:
     "Reads the tree of a web page into blocks."
-    def __init__(self, blocks, html, shift):
+    def __init__(self, blocks, html, shift=0, part=False):
         self.blocks, self.html, self.shift = blocks, html, shift    # `shift`: number of lines before this page
         self.text, self.seen = _Lines(), 1                          # of the block that is being read; the last line
         self.heading, self.code = None, 0                           # (level, line) of the heading; open <pre>
         self.in_cell, self.outer, self.rows = False, [], []         # of the table; of the tables around it
-        self.hidden, self.last = _hidden_in(html), {}               # where the last comment and raw texts begin
+        self.hidden, self.last = _hidden_in(html, part), {}             # where the last comment and raw texts begin
 
     def flush(self):
         "End a block: a heading, code or prose."
@@ -260,12 +261,13 @@ def read_page(
     blocks:Blocks, # takes the blocks, and has the headings above
     html:str,      # a page, or a piece of one
     shift:int=0,   # number of lines before it in the file
+    part:bool=False,  # HTML inside another format: what a page hides as its frame is shown
 ):
     "Read a page, or the HTML inside another format, into blocks."
     html = _prepared(html)
     n, trail = len(blocks.found), [list(heading) for heading in blocks.trail]
     for _ in range(len(_RAW) + 2):
-        page = _Page(blocks, html, shift)
+        page = _Page(blocks, html, shift, part)
         page.read(JustHTML(html, sanitize=False, track_node_locations=True, scripting_enabled=False).root)
         html = _mended(html, page.last)
         if html is None: return

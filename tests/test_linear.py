@@ -9,6 +9,7 @@ import json, sys, time
 import pytest
 
 from rt_embedding.docstrings import is_sentence, is_summary, paragraphs, parse_docstring, plain_text
+from rt_embedding.file_kinds import code_blocks, org_blocks, rst_blocks, tex_blocks, text_blocks
 from rt_embedding.markdown import markdown_blocks, notebook_blocks
 from rt_embedding.web_pages import html_blocks
 
@@ -22,11 +23,15 @@ MARKDOWN = ['[a](', '[', '![a', '`a``', '**a *b ', '> ```\na\n', '> a\nb\n', '- 
 DOC = ['[a](', '`a <', '`  ', '    ', '``` \n', ':math:`', ':param a ', 'f(a', "a'", '*a', '|a', '[1]_ ',
        '.. x::\n', '::\n', 'a : b\n', 'Args:\n', 'f(x)\n', '- a\n', '(a', 'a, ', '=== ', '>>> a\n', '<a',
        'http://', '\\', 'A word. ', ': ']
+FILES = ['~', '   ', 'a\n', '\\section{', '\\begin{', '[[', '[[a][', '%', '$', '`a', ':a: b\n', '.. x::\n',
+         '::\n   a\n', '===\n', '#+begin_src\n', ':x:\n', '* a\n', 'def a(', '/*', 'class A {\n', '"', '| a']
 
-READERS = {'html': (html_blocks, HTML), 'markdown': (markdown_blocks, MARKDOWN + HTML),
+READERS = {'html': (html_blocks, HTML), 'markdown': (markdown_blocks, MARKDOWN + HTML[::3]),
            'notebook': (lambda text: notebook_blocks(json.dumps(dict(cells=[dict(cell_type='markdown', source=text)]))),
                         MARKDOWN[::4]),
            'docstring': (parse_docstring, DOC), 'plain_text': (plain_text, DOC), 'sentence': (is_sentence, DOC),
+           **{read.__name__: (lambda text, read=read: list(read(text)), FILES)
+              for read in (rst_blocks, org_blocks, tex_blocks, text_blocks, code_blocks)},
            'summary': (is_summary, DOC), 'paragraphs': (lambda text: paragraphs(text.split('\n')), DOC)}
 CASES = [pytest.param(read, unit, id=f'{name} {unit!r}') for name, (read, units) in READERS.items() for unit in units]
 

@@ -113,7 +113,8 @@ def test_how_vectors_are_stored(model, notes, tmp_path):
     flags = '--input', notes, '--model', model, '--index'
     assert here(*flags, tmp_path/'exact')[0] == 0
     assert here(*flags, tmp_path/'bytes', '--dtype', 'int8')[0] == 0
-    def scored(name): return [(h['entry']['text'], round(h['score'], 2)) for h in hits('roses', '--index', tmp_path/name)]
+    def scored(name):
+        return [(h["entry"]["text"], round(h["score"], 2)) for h in hits("roses", "--index", tmp_path/name)]
     assert sorted(scored('exact')) == sorted(scored('bytes'))
     code, _, err = here('--index', tmp_path/'exact', '--update', '--dtype', 'float16')
     assert code == 0 and '0 encoded' in err and sorted(scored('exact')) == sorted(scored('bytes')), err

@@ -115,3 +115,18 @@ def test_a_million_texts_in_a_stream_take_no_more_memory_than_a_hundred_thousand
     early, late = max(sizes[:len(sizes)//10]), max(sizes[len(sizes)//10:])
     print(f'resident after a tenth {early:.0f} MB, at most {late:.0f} MB later')
     assert late < early + 20
+
+
+def test_what_the_tokenizer_does_not_know_is_said_once_a_call(model, capsys):
+    "Two Chinese sentences are the same unknown token to an English vocabulary: cosine 1, which nobody should believe."
+    from loguru import logger
+    said = []
+    sink = logger.add(lambda message: said.append(message.record['message']), level='WARNING')
+    try:
+        cat, stocks = model.encode(['猫喜欢牛奶', '股票下跌'], batch_size=1)
+        model.encode(['the cat watches the garden'])
+        for _ in model.encode_stream((t for t in ['猫']*5000), block=100): pass
+    finally: logger.remove(sink)
+    assert cat @ stocks > .999
+    assert len(said) == 2 and said[0].startswith('2 of 2 texts hold characters that the tokenizer does not know')
+    assert said[1].startswith('5000 of 5000 texts')
