@@ -85,7 +85,8 @@ _DIRECTIVE = re.compile(r'(\s*)\.\.(?:\s+([\w:+-]+?)::\s*(.*)|\s.*|$)')
 _ITEM = re.compile(r'\s*([-*+•]|\(?(?:\d{1,3}|[a-z]|#)[.)])\s+(?=\S)')
 _TABLE_RULE = re.compile(r'[-=*_:|+\s]{3,}$')
 _CODE_DIRECTIVES = frozenset('code code-block sourcecode ipython parsed-literal highlight doctest testcode'.split())
-_FILE_DIRECTIVES = frozenset('toctree include literalinclude image figure raw autosummary'.split())
+_FILE_DIRECTIVES = frozenset('toctree include literalinclude raw autosummary'.split())
+_NO_WORDS = frozenset('math currentmodule module image figure'.split())      # what follows on the line is no prose
 
 def _indent(text): return len(text) - len(text.lstrip())
 
@@ -120,7 +121,7 @@ def _directive(self:_Rst, number, found):
     indent, name, rest = len(found[1]), found[2], found[3]
     if name is None or name in _FILE_DIRECTIVES: self.inside = indent, 'dropped'
     elif name in _CODE_DIRECTIVES: self.inside = indent, 'code'
-    elif rest and name not in ('math', 'currentmodule', 'module'): self.take(number, plain_text(rest))
+    elif rest and name not in _NO_WORDS: self.take(number, plain_text(rest))
 
 @patch
 def _prose(self:_Rst, number, text):

@@ -71,7 +71,8 @@ def _context_of(model):
 def _counter(tokenizer):
     "How a tokenizer counts words, its name, and the tokens that it adds to a text."
     if hasattr(tokenizer, 'encode_ordinary'):        # of this project
-        return lambda words: [len(row) for row in tokenizer.encode_ordinary(words, 1)], tokenizer.sha256[:12], 2
+        def size(word, row): return max(len(row), *rough_tokens([word])) if tokenizer.unk_id in row else len(row)
+        return lambda words: list(map(size, words, tokenizer.encode_ordinary(words, 1))), tokenizer.sha256[:12], 2
     def count(words):                                # of Hugging Face; some count a word after a space differently
         return [len(row) for row in tokenizer([f' {w}' for w in words], add_special_tokens=False)['input_ids']]
     added = getattr(tokenizer, 'num_special_tokens_to_add', lambda: 2)()

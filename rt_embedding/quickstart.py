@@ -27,6 +27,7 @@ from .pairfiles import say_left_out
 from .runningtext import load_pairs
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
+from .passages import fit_entries
 from .search import SemanticIndex
 from .python_docs import described_split, description, documented_objects, python_pairs, python_sentences
 from .python_files import name_words
@@ -218,7 +219,8 @@ QUESTIONS = ('split a string on whitespace', 'parse command line arguments', 're
 
 def _build_index(model, material, folder, questions):
     "Index what the search will show; returns the best three hits of each question."
-    index = SemanticIndex.build(model, [e['text'] for e in material.entries], material.entries)
+    entries = fit_entries(material.entries, model)
+    index = SemanticIndex.build(model, [e['text'] for e in entries], entries)
     index.save(folder/'index')
     return {q: index.search(q, k=3) for q in questions}
 

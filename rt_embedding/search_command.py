@@ -19,7 +19,7 @@ from wcwidth import iter_graphemes, width as columns
 from .commands import as_list, command
 from .files import InputError
 from .index_files import bring_back
-from .index_updates import passage_words, read_sources, update_index, warn_skipped
+from .index_updates import read_sources, update_index, warn_skipped
 from .file_text import printable, ReadingReport
 from .light import find_encoder, open_encoder
 from .search import SemanticIndex, check_question
@@ -186,12 +186,14 @@ def index_server(
 # %% ../nbs/11b_search_command.ipynb #31966959
 def index_passages(
     model,     # an `EmbeddingModel`, or a callable texts -> vectors
-    input,     # text file, folder, glob, `'python'`, or a list of them
+    input,     # file, folder, glob, `'python'`, or a list of them
+    gitignore:bool=True,  # leave out what `.gitignore` files exclude
 )->SemanticIndex:  # with file and line of every passage
     "Index passages of files for one search; equal ones once."
     from rt_embedding.input_files import read_source, source_files  # only here: a question needs no readers
-    entries, skipped, report, length = {}, [], ReadingReport(), passage_words(model)
-    for source in source_files(input, report):
+    from rt_embedding.passages import passage_length
+    entries, skipped, report, length = {}, [], ReadingReport(), passage_length(model)
+    for source in source_files(input, report, gitignore):
         try:
             for e in read_source(source, length, report): entries.setdefault(e['text'], e)
         except InputError as e: skipped.append(e)
@@ -214,13 +216,14 @@ def temporary_index(
     inputs,      # files, folders, ..., or None
     model,       # path of a model, or None
     run,         # a run folder
+    ignored:bool=False,  # read files that `.gitignore` excludes, too
 )->SemanticIndex:
     "The index of a run; or one of the inputs, which is not kept."
     where = Path(run)/'index'
     if not inputs and not where.is_dir():
         raise InputError(f'{run} holds no index: run rt_quickstart first, or give --input your_texts --model a_model')
     m = open_encoder(model) if model else _model(run, run)
-    return index_passages(m, inputs) if inputs else SemanticIndex.load(where, m)
+    return index_passages(m, inputs, not ignored) if inputs else SemanticIndex.load(where, m)
 
 # %% ../nbs/11b_search_command.ipynb #12b9567e
 def kept_index(
@@ -230,6 +233,7 @@ def kept_index(
     run,           # a run folder, whose model is used if the index has none
     update:bool,   # bring the index up to date
     dtype=None,    # of its vectors: 'float32', 'float16' or 'int8'; None: as they are
+    ignored:bool=False,  # read files that `.gitignore` excludes, too; remembered for later updates
 )->SemanticIndex:
     "Open the index given with --index; make or update it if requested."
     folder, remembered = Path(index), ''
@@ -240,7 +244,8 @@ def kept_index(
     path = model or remembered or run
     m = open_encoder(path) if model else _model(path, path)
     if not (inputs or update): return SemanticIndex.load(folder, m)
-    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()), dtype)
+    found, counts = update_index(folder, m, inputs or None, str(find_encoder(path).absolute()), dtype,
+                                 False if ignored else None)
     kinds = ('unchanged', 'changed', 'new', 'removed', 'skipped')
     done = [f'{counts[kind]:,} {kind}' for kind in kinds if counts[kind]]
     logger.info(f"{index}: {counts['passages']:,} passages of {counts['files']:,} files; {', '.join(done)}; "
@@ -253,7 +258,7 @@ def find_texts(
     run:str='runs/quickstart',   # run folder with a `model` and an `index`, as rt_quickstart makes it
     k:int=5,                     # maximum number of answers
     json:bool=False,             # print JSON instead of text
-    input:Param('search these instead of the index of the run: files or folders of text, Markdown, notebooks and HTML, '
+    input:Param('search these instead of the index of the run: files or folders of text, code, tables, PDF, ..., '
                 'or python', str, nargs='+')=None,
     model:str=None,              # model or run folder to encode with; not given: the one of the index or of the run
     hybrid:bool=False,           # fuse with BM25 (extra `search`)
@@ -263,6 +268,7 @@ def find_texts(
                 'propose, float16 decides', str)=None,
     serve:bool=False,            # open a page for this machine, with a map of the texts
     port:int=8765,               # of that page; 0: any that is free
+    ignored:bool=False,          # read files of the input that .gitignore excludes, too
 )->list:                         # list of `Hit`
     "Find texts by meaning."
     query = query if isinstance(query, str) else ' '.join(query)
@@ -270,7 +276,10 @@ def find_texts(
     if update and not index: raise InputError('--update needs an index: name it with --index')
     if dtype and not (index and (update or input)):
         raise InputError('--dtype is for an index that is made or updated: give --index with --input or --update')
-    found = kept_index(index, input, model, run, update, dtype) if index else temporary_index(input, model, run)
+    if ignored and not (input or update):
+        raise InputError('--ignored is for files that are read: give --input or --update')
+    found = (kept_index(index, input, model, run, update, dtype, ignored) if index
+             else temporary_index(input, model, run, ignored))
     hits = found.search(query, k, hybrid, distinct=True) if query else []
     if json and query: print(dumps([asdict(h) for h in hits], indent=1))
     elif hits: print(format_hits(hits, shutil.get_terminal_size().columns, query))
