@@ -30,6 +30,7 @@ from loguru import logger
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import index
+import instant
 import peers
 from candidate import (DenseHead, FullScores, RandomBatches, Rows, encode_all, make_objective, make_trainer,
                        products_ms, trainer, training_step)
@@ -301,7 +302,7 @@ def cuda(ids, a):
 
 def searching(a):
     "An index of a million vectors: building, memory, the time of a question; index.py does it, and more."
-    return index.million(100_000 if a.quick else 1_000_000, 50 if a.quick else 200, 10_000 if a.quick else 100_000)
+    return index.million(100_000 if a.quick else 1_000_000, 50 if a.quick else 100, 10_000 if a.quick else 100_000)
 
 
 def machine():
@@ -319,23 +320,25 @@ def machine():
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    tables = ('training', 'precision', 'savings', 'time', 'encoding', 'shards', 'cuda', 'index')
+    tables = ('training', 'precision', 'savings', 'time', 'encoding', 'shards', 'cuda', 'index', 'instant')
     p.add_argument('--corpus', help='text, one sentence a line (default: the installed Python documentation)')
     p.add_argument('--quick', action='store_true', help='fewer rounds, smaller texts')
     p.add_argument('--tables', nargs='+', choices=tables,
-                   help='default: all but precision and index; with --quick without savings, too')
+                   help='default: all but precision, index and instant; with --quick without savings, too')
     p.add_argument('--context', type=int, nargs='+', help='default: 16 128; with --quick 128')
     p.add_argument('--batch_size', type=int, default=32)
     p.add_argument('--vocab_size', type=int, default=0, help='0: 20000; with --quick 12000, for it reads less text')
     p.add_argument('--rounds', type=int, default=0, help='0: 2 when quick, else 8')
     p.add_argument('--limit', type=int, default=200_000, help='most sentences')
+    p.add_argument('--base', help='for instant: the folder of an older checkout to compare with')
     p.add_argument('--output', help='a JSON file')
     p.add_argument('--update', action='store_true', help='replace only these tables in the JSON file')
     a = p.parse_args()
     a.rounds = a.rounds or (2 if a.quick else 8)
     a.vocab_size = a.vocab_size or (12_000 if a.quick else 20_000)
     a.context = a.context or ([128] if a.quick else [16, 128])
-    a.tables = a.tables or [t for t in tables if t not in ('precision', 'index') and not (a.quick and t == 'savings')]
+    a.tables = a.tables or [t for t in tables if t not in ('precision', 'index', 'instant')
+                            and not (a.quick and t == 'savings')]
     logger.disable('rt_embedding')
     torch.manual_seed(0)
     texts = list(itertools.islice(read_sentences(a.corpus) if a.corpus
@@ -352,7 +355,8 @@ if __name__ == '__main__':
         runs = dict(training=lambda: training(ids, a), precision=lambda: precision(texts, tokenizer, a),
                     savings=lambda: savings(ids, a), time=lambda: where_time_goes(ids, a), cuda=lambda: cuda(ids, a),
                     encoding=lambda: encoding(texts, tokenizer, path, a),
-                    shards=lambda: shards(texts, tokenizer, path, a), index=lambda: searching(a))
+                    shards=lambda: shards(texts, tokenizer, path, a), index=lambda: searching(a),
+                    instant=lambda: instant.compare(texts, a.rounds, a.base))
         for name in a.tables:
             print(f'\n# {name}', flush=True)
             result[name] = runs[name]()

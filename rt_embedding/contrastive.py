@@ -53,7 +53,9 @@ def false_negative_mask(
 )->Tensor:                   # `(B,B+M)` bool, True = does not count as a negative; a pair and itself: False
     "Mask of false negatives: candidates whose pair shares a text with the anchor's pair."
     a, p = anchors[part, None], positives[part, None]
-    mask = (a == anchors) | (p == positives) | (a == positives) | (p == anchors)   # also chains: 1-2, 2-3
+    if len(torch.cat([anchors, positives]).unique()) == 2*len(anchors):  # the usual batch: no text twice
+        mask = torch.zeros(len(a), len(anchors), dtype=torch.bool, device=a.device)
+    else: mask = (a == anchors) | (p == positives) | (a == positives) | (p == anchors)   # also chains: 1-2, 2-3
     if hard_negatives is not None: mask = torch.cat([mask, (a == hard_negatives) | (p == hard_negatives)], 1)
     own = torch.arange(len(anchors))[part]
     mask[torch.arange(len(own)), own] = False

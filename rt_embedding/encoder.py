@@ -298,13 +298,21 @@ def _embed_bags(self:EmbeddingModel, batches, tokens, place, x):
     total = torch.zeros_like(pooled[:, 0]).index_add(0, rows, weights)
     return F.normalize(self.projection(pooled/total[:, None].clamp(min=1e-6)), dim=-1)
 
+# %% ../nbs/04_encoder.ipynb #b04a0040
+def _distinct(ids, vocab_size):
+    "The distinct ids in order, and for each id its place among them: `unique`, without sorting."
+    seen = torch.zeros(vocab_size, dtype=torch.bool, device=ids.device)
+    seen[ids] = True
+    place = seen.cumsum(0) - 1                         # of every id of the vocabulary; used for those that occur
+    return seen.nonzero()[:, 0], place[ids]
+
 # %% ../nbs/04_encoder.ipynb #b04a0036
 @patch
 def embed_batches(self:EmbeddingModel,
     batches:list,   # of (`(B,T)` int64 ids, `(B,T)` bool mask or None), each padded by itself
 )->Tensor:          # `(N,E)` unit vectors of all rows, in order
     "The vectors of several batches, as `embed` gives them, with one look-up of each distinct token."
-    tokens, place = torch.cat([ids.flatten() for ids, _ in batches]).unique(return_inverse=True)
+    tokens, place = _distinct(torch.cat([ids.flatten() for ids, _ in batches]), self.config.vocab_size)
     x = self.token_embedding(tokens)                                              # (U,D), U distinct tokens
     if not self.blocks and not self.logger.active: return self._embed_bags(batches, tokens, place, x)
     out, places = [], place.split([ids.numel() for ids, _ in batches])

@@ -16,6 +16,7 @@ from .web_pages import Block, Blocks, read_page
 
 # %% ../nbs/06ab_markdown.ipynb #7e6f5a4b
 _key = re.compile(r'''["']?[\w-][\w .-]{0,60}["']?:(?:\s|$)''')
+_setting = re.compile(rf'''{_key.pattern}|[\s#\]}}]|-\s|$''')
 _shown_key = re.compile(r'''(title|description|summary|abstract|subtitle)\s{0,9}[:=]\s{0,9}(["']?)(.*?)\2\s*$''', re.I)
 
 def _front_matter(lines):
@@ -25,9 +26,10 @@ def _front_matter(lines):
     ends = ('---', '...') if mark == '---' else ('+++',)
     end = next((i for i, line in enumerate(lines[1:], 1) if line.rstrip() in ends), 0)
     if end < 2 or not lines[1].strip(): return 0
-    first = next((line for line in lines[1:end] if line.strip() and line[0] != '#'), '')
-    is_key = _key.match(first) if mark == '---' else '=' in first or first[:1] == '['
-    return end + 1 if is_key else 0
+    inside = lines[1:end]
+    if mark == '---': are_settings = any(map(_key.match, inside)) and all(map(_setting.match, inside))
+    else: are_settings = any('=' in line for line in inside)
+    return end + 1 if are_settings else 0
 
 # %% ../nbs/06ab_markdown.ipynb #1650c7d2
 _BOXES = frozenset("""note abstract info tip hint success check question help warning caution attention failure danger
@@ -43,18 +45,18 @@ def _shown_values(text):
 
 def _colon_title(rest):
     "What a reader sees of the line that opens a box with colons."
-    if '=' in rest: return _shown_values(rest)
-    name, _, title = _braces.sub(r'\1 ', rest).partition(' ')
+    values = ' '.join(map(_shown_values, _braces.findall(rest)))
+    name, _, title = _braces.sub('', rest).strip().partition(' ')
     bare = name.partition('[')[0]
-    if bare.lower() in _BOXES or name[:1] in '.#': name = name[len(bare):] if bare.lower() in _BOXES else ''
-    return ' '.join(f'{name} {title}'.translate(dict.fromkeys(map(ord, '[]'))).split())
+    if bare.lower() in _BOXES: name = name[len(bare):]
+    return ' '.join(f'{name} {title} {values}'.translate(dict.fromkeys(map(ord, '[]'))).split())
 
 # %% ../nbs/06ab_markdown.ipynb #2dcb365e
 _admonition = re.compile(r'(?:!!!|\?\?\?\+?)[ \t]+([\w-][\w -]{0,80}?)?[ \t]*(?:"(.*)")?[ \t]*$'
                          r'|===[!+]?[ \t]+"(.*)"[ \t]*$')
 _module = re.compile(r'''import\s[^'"]{0,300}['"][^'"]{1,300}['"]\s*;?\s*$|export\s+(?:const|default|function)\b''')
 _anchor = re.compile(r'\([\w:.-]{1,80}\)=\s*$|\{[:#.%][^{}]*\}\s*$|\[{1,2}_?TOC_?\]{1,2}\s*$', re.I)
-_footnote = re.compile(r'\[\^[^\]]{1,80}\]:\s*')
+_footnote = re.compile(r'(?:\[\^[^\]]{1,80}\]:\s*)+')
 _STARTS = frozenset('!?=:([{ie')
 
 def _push(state, start, text, kind='dialect'):
@@ -73,7 +75,8 @@ def _dialect(state, start, end, silent):
     if found := _admonition.match(line): return _dialect_box(state, start, end, silent, found)
     if _module.match(line): return silent or _push(state, start, line, 'dialect_code')
     if _anchor.match(line): return silent or _push(state, start, '')
-    if (found := _footnote.match(line)) and found.end() < len(line):
+    if found := _footnote.match(line):
+        if found.end() == len(line): return silent or _push(state, start, '') and _below(state, start, end)
         if not silent: state.bMarks[start], state.tShift[start] = at + found.end(), 0  # the rest is a paragraph
         return silent
     return False
@@ -88,19 +91,22 @@ def _indented(state, start, end):
         last = n
     return last + 1
 
+def _below(state, start, end):
+    "Read what is indented below `start` as blocks."
+    stop, before = _indented(state, start, end), (state.blkIndent, state.lineMax, state.level)
+    state.blkIndent, state.lineMax, state.level = state.sCount[start] + 4, stop, state.level + 1
+    state.md.block.tokenize(state, start + 1, stop)
+    state.blkIndent, state.lineMax, state.level = before
+    state.line = stop
+    return True
+
 def _dialect_box(state, start, end, silent, found):
-    "A line that opens a box, and the box: the lines below that are indented."
-    below = _indented(state, start, end)
+    "A line that opens a box, and the box."
     kind, *titles = found.groups()
-    if kind and below == start + 1: return False
+    if kind and _indented(state, start, end) == start + 1: return False
     if silent: return True
     _push(state, start, titles[0] or titles[1] or ('' if (kind or '').lower() in _BOXES else kind or ''))
-    before = state.blkIndent, state.lineMax, state.level
-    state.blkIndent, state.lineMax, state.level = state.sCount[start] + 4, below, state.level + 1
-    state.md.block.tokenize(state, start + 1, below)
-    state.blkIndent, state.lineMax, state.level = before
-    state.line = below
-    return True
+    return _below(state, start, end)
 
 # %% ../nbs/06ab_markdown.ipynb #ec881d09
 def _is_quoted(state, n):
@@ -116,11 +122,12 @@ def _quote(state, start, end, silent):
     return blockquote(state, start, n, silent)
 
 def _code_span(state, silent):
-    "The library's rule for code in a line; the token knows how many line ends it holds."
+    "The library's rule for code in a line, which keeps its line ends."
     start = state.pos
     found = backtick(state, silent)
     if found and not silent and not state.pending and state.tokens[-1].type == 'code_inline':
-        state.tokens[-1].meta['lines'] = state.src.count('\n', start, state.pos)
+        token = state.tokens[-1]
+        token.content = state.src[start + len(token.markup):state.pos - len(token.markup)].strip(' ')
     return found
 
 def _parsers():
@@ -138,14 +145,14 @@ _block, _inline = _parsers()
 
 # %% ../nbs/06ab_markdown.ipynb #c3aaf15f
 _cleanings = [re.compile(pattern, re.M) for pattern in (
-    r'</?[A-Z][\w.]{0,60}(?:\s[^<>]*)?/?>',                               # components
+    r'<[A-Z][\w.]{0,60}\s[^<>{]*\{[^<>]*>',                                # components
     r'\{\{[<%][^{}]*[>%]\}\}|\{%[^{}]*%\}|\{\{\s{0,9}\}\}',               # shortcodes of Hugo, tags of Jekyll
     r'\bdata:[\w/+.-]{1,80};base64,\S+|<?\bhttps?://[^\s<>()\[\]]+',      # addresses
     r'\[\^[^\]\s]{1,80}\]',                                               # footnotes
     r'\{[:#.][^{}]*\}|\{/\*[^{}]*\*/\}',                                  # attributes, comments of MDX
     r'\{[\w:.-]{1,40}\}(?=\0)',                                           # roles of MyST
     r'^: {1,9}|^\[[ xX]\] ')]                                             # definitions, tasks
-_wiki_link = re.compile(r'!?\[\[([^\[\]|]{1,400})(?:\|([^\[\]]{1,400}))?\]\]')
+_wiki_link = re.compile(r'!?\[\[([^\[\]|\n]{1,400})(?:\|([^\[\]\n]{1,400}))?\]\]')
 _held = re.compile('\0(\\d+)\0')
 
 def _clean(text, held):
@@ -190,7 +197,7 @@ def _joined(tokens, held):
         elif kind == 'html_inline': text = _tag(text, parts[-1])
         elif kind in ('code_inline', 'text_special'):
             held.append(_role(text, parts[-1]))
-            text = f'\0{len(held) - 1}\0' + '\n'*token.meta.get('lines', 0)
+            text = f'\0{len(held) - 1}\0'
         parts.append(text)
     return ''.join(parts)
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from .files import InputError
 from .overlap import text_hash
-from .tables import NUMBER, column_roles, counts_rows, file_rows, sniff
+from .tables import NUMBER, column_roles, counts_rows, file_rows, sniff, text_beside_a_number
 from .text import expand_paths
 
 # %% ../nbs/00i_pair_files.ipynb #e7a0836b
@@ -104,7 +104,7 @@ def _entries(row, place):
     anchor, positive, label, negative = column_roles(tuple(row))
     if not (anchor and positive):
         raise InputError(f"{place}: has the keys {', '.join(row)[:100] or 'none'}; "
-                         "needs 'anchor' and 'positive' (and 'negative', if any)")
+                         "needs 'anchor' and 'positive' (and 'negative', if any), or 'text'")
     sides = row_texts(row[anchor], place), row_texts(row[positive], place)
     for name, texts in zip((anchor, positive), sides, strict=True):
         if not texts: raise InputError(f'{place}: {name} is empty; remove the line or fill it')
@@ -140,7 +140,7 @@ def _with_names(rows, path):
     rows = _without_index(rows)
     cells = [row for _, row in rows if isinstance(row, list)]
     if cells and all(len(c) > 2 and NUMBER.fullmatch(c[0]) for c in cells): raise _scored(path)
-    if cells and any(all(len(c) == 2 and NUMBER.fullmatch(c[k]) for c in cells) for k in (0, 1)):
+    if cells and text_beside_a_number(cells):
         raise InputError(f'{path} holds a number and a text in each row, no pairs: for texts with labels there is '
                          'rt_evaluate --labelled; if the numbers are texts, name the columns (anchor TAB positive)')
     third = [c[2].strip() for c in cells if len(c) == 3 and c[2].strip()]

@@ -118,8 +118,8 @@ def _json_table(form, rows):
     place, first = next(rows, ('', {}))
     second = next(rows, None)
     if second is None and isinstance(first, dict) and (inside := _rows_of_one(first)):
-        unwrapped = (row['row'] if isinstance(row, dict) and isinstance(row.get('row'), dict) else row for row in inside)
-        rows = iter([(f'{place}, row {n}', row) for n, row in enumerate(unwrapped, 1)])
+        def unwrapped(row): return row['row'] if isinstance(row, dict) and isinstance(row.get('row'), dict) else row
+        rows = iter([(f'{place}, row {n}', unwrapped(row)) for n, row in enumerate(inside, 1)])
         place, first = next(rows)
     else: rows = chain([second] if second else [], rows)
     names = isinstance(first, dict)

@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['PAD_ID', 'UNK_ID', 'BOS_ID', 'EOS_ID', 'MASK_ID', 'MASK_PIECE', 'MAX_WORD', 'keep_frequent', 'count_words',
-           'reservoir_sample', 'repair_surrogates', 'VocabularyTooLarge', 'learn_vocabulary']
+           'reservoir_sample', 'repair_surrogates', 'VocabularyTooLarge', 'unknown_characters', 'learn_vocabulary']
 
 # %% ../nbs/00j_vocabulary.ipynb #b01a0001
 import io, random, re, zlib
 from collections import Counter
 import numpy as np
 import sentencepiece as spm
+from loguru import logger
+from .commands import plural
 from .files import InputError
 
 # %% ../nbs/00j_vocabulary.ipynb #f092694b
@@ -118,6 +120,26 @@ def _check_learning(vocab_size, model_type, character_coverage):
     if not 0.98 <= character_coverage <= 1:
         raise InputError(f'character_coverage must lie in 0.98 .. 1, got {character_coverage}')
 
+# %% ../nbs/00j_vocabulary.ipynb #00ja0a02
+def unknown_characters(
+    counts,       # word -> how often it occurs
+    model:bytes,  # a SentencePiece model
+)->Counter:       # character -> how often it occurs; empty if the model knows all of them
+    "Which characters of a text have no piece?"
+    found, tokenizer = Counter(), spm.SentencePieceProcessor(model_proto=model)
+    for word, n in counts.items():
+        if not word.isascii():                                        # ASCII always has its pieces
+            for c in word: found[c] += n
+    return Counter({c: n for c, n in found.items() if UNK_ID in tokenizer.encode(repair_surrogates(c))})
+
+def _say_unknown(counts, model):
+    unknown, total = unknown_characters(counts, model), sum(len(w)*n for w, n in counts.items())
+    if not unknown: return
+    some = ' '.join(c for c, _ in unknown.most_common(10) if c.isprintable())
+    logger.warning(f"{plural(len(unknown), 'rare character')} ({some}{' ...' if len(unknown) > 10 else ''}) without "
+                   f'a piece, {unknown.total()/total:.3%} of the text: a model reads UNK there; '
+                   'character_coverage 1 keeps them, with a piece for each')
+
 # %% ../nbs/00j_vocabulary.ipynb #39df6c28
 def learn_vocabulary(
     counts,                           # word -> how often it occurs, from `count_words`
@@ -138,4 +160,5 @@ def learn_vocabulary(
             pad_id=PAD_ID, unk_id=UNK_ID, bos_id=BOS_ID, eos_id=EOS_ID, control_symbols=[MASK_PIECE],
             normalization_rule_name='nmt_nfkc_cf' if lower_case else 'nmt_nfkc', num_threads=16, minloglevel=2)
     except RuntimeError as e: raise _learning_error(str(e), vocab_size) from None
+    _say_unknown(counts, model.getvalue())
     return model.getvalue()

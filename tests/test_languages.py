@@ -242,6 +242,18 @@ def test_evaluation_from_ones_own_text_without_spaces(chinese):
     assert evaluate_retrieval(bag_of_words_encoder(), noisy)['mrr@10'] > 0.3    # characters say which sentence it was
 
 
+def test_characters_that_a_vocabulary_leaves_out_are_said(tmp_path):
+    "The default coverage drops a rare character of Chinese; its name is said, and coverage 1 keeps it."
+    rng = random.Random(0)
+    lines = [''.join(rng.sample('我喜欢苹果他买牛奶看书', 6)) for _ in range(1000)] + ['龘']
+    (tmp_path/'c.txt').write_text('\n'.join(lines), encoding='utf-8')
+    args = 'rt_train_tokenizer', '--input', tmp_path/'c.txt', '--vocab_size', 60, '--output'
+    code, out, err = run(*args, tmp_path/'t')
+    assert code == 0 and '1 rare character' in err + out and '龘' in err + out, err
+    code, out, err = run(*args, tmp_path/'u', '--character_coverage', 1)
+    assert code == 0 and '龘' not in err + out, err
+
+
 # (who, does what, with what, where, a full stop): every sentence names one thing that a search must find
 TEMPLATES = dict(
     zh=(['我们', '他们', '老师', '学生'], ['看见了', '买了', '卖了', '洗了'],

@@ -23,10 +23,10 @@ MARKDOWN = ['[a](', '[', '![a', '`a``', '**a *b ', '> ```\na\n', '> a\nb\n', '- 
 DOC = ['[a](', '`a <', '`  ', '    ', '``` \n', ':math:`', ':param a ', 'f(a', "a'", '*a', '|a', '[1]_ ',
        '.. x::\n', '::\n', 'a : b\n', 'Args:\n', 'f(x)\n', '- a\n', '(a', 'a, ', '=== ', '>>> a\n', '<a',
        'http://', '\\', 'A word. ', ': ']
-FILES = ['~', '   ', 'a\n', '\\section{', '\\begin{', '[[', '[[a][', '%', '$', '`a', ':a: b\n', '.. x::\n', '::\n   a\n',
-         '===\n', '#+begin_src\n', ':x:\n', '* a\n', 'def a(', '/*', 'class A {\n', '"', '| a']
+FILES = ['~', '   ', 'a\n', '\\section{', '\\begin{', '[[', '[[a][', '%', '$', '`a', ':a: b\n', '.. x::\n',
+         '::\n   a\n', '===\n', '#+begin_src\n', ':x:\n', '* a\n', 'def a(', '/*', 'class A {\n', '"', '| a']
 
-READERS = {'html': (html_blocks, HTML), 'markdown': (markdown_blocks, MARKDOWN + HTML),
+READERS = {'html': (html_blocks, HTML), 'markdown': (markdown_blocks, MARKDOWN + HTML[::3]),
            'notebook': (lambda text: notebook_blocks(json.dumps(dict(cells=[dict(cell_type='markdown', source=text)]))),
                         MARKDOWN[::4]),
            'docstring': (parse_docstring, DOC), 'plain_text': (plain_text, DOC), 'sentence': (is_sentence, DOC),

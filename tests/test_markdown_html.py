@@ -86,6 +86,10 @@ MARKDOWN = {
     'a {/* hidden */} b': ['a b'],
     '{{< figure src="a.png" caption="A rose" >}}\n\n{{% notice tip %}}\nwarm\n{{% /notice %}}': ['A rose', 'warm'],
     'the shortcode `{{< x >}}` is code': ['the shortcode {{< x >}} is code'],
+    'a <B and c\n\nd > e': ['a <B and c', 'd > e'],
+    'a `code\nspan` b\nc': ['a code\nspan b\nc'],
+    '[^1]:\n    The note.\n\n    Its end.\n\nafter': ['The note.', 'Its end.', 'after'],
+    '::: columns x = 1\ntext\n:::': ['columns x = 1', 'text'],
     '{% include a.html %} word {: .note }': ['word'],
     '[[Roses|the roses]] and [[Tools]]': ['the roses and Tools'],
 }

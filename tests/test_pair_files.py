@@ -77,6 +77,12 @@ FILES = {
     'packed.json.xz': (json.dumps(objects('anchor', 'positive')), PAIRS),
     'packed.tsv.bz2': (TSV, PAIRS),
     'plain.tsv': (TSV, PAIRS),
+    'all_quoted.tsv': ('\n'.join(f'"{a}, ""so"" he said"\t"{b}"' for a, b in PAIRS),
+                       [(f'{a}, "so" he said', b) for a, b in PAIRS]),
+    'moses.txt': ('\n'.join(' ||| '.join(p) for p in PAIRS), PAIRS),
+    'mac.tsv': (TSV.replace('\n', '\r'), PAIRS),
+    'excel.csv': ('sep=;\n' + as_csv(PAIRS, ('query', 'answer'), ';'), PAIRS),
+    'tabs.csv': ('query\tanswer\n' + TSV, PAIRS),
     'columns.txt': (TSV, PAIRS),                                                    # the tabs count, not the name
     'mixed.tsv': ('\n'.join('\t'.join(p) for p in SOME_NEGATIVES), SOME_NEGATIVES),
     'empty_third.tsv': ('\n'.join('\t'.join((*p, '')) for p in PAIRS), PAIRS),
@@ -226,6 +232,8 @@ def test_a_negative_without_a_positive_is_left_out(tmp_path):
     ('x.jsonl', '{"premise": "a dog", "hypothesis": "a pet", "label": 1}\n', 'mean different things'),
     ('x.csv', 'sentence1,sentence2,label\na,b,maybe\n', "the label 'maybe' is unknown"),
     ('x.csv', 'id,heading,words\n1,a,b\n', 'line 1: a CSV file of pairs needs a header'),
+    ('x.csv', '"id","words"\n"1","a, b"\n', 'line 1: a CSV file of pairs needs a header'),
+    ('x.tsv', '1\ta fine film\n0\ta dull one\n', 'a number and a text in each row, no pairs.*--labelled'),
     ('x.csv', 'anchor,positive\na,b,c\n', 'line 2: 3 columns, but the header has 2'),
     ('x.csv', 'anchor,positive\n\na,"b\n', 'begins in line 3 is not CSV'),
     ('x.csv', 'anchor,positive\n"a\nb",c\nd,\n', 'line 4: positive is empty'),
@@ -262,6 +270,9 @@ DOCUMENTS = {
                      [a for a, _ in PAIRS]),
     'labelled.txt': ('\n'.join(f'{i % 2}\t{a}' for i, (a, _) in enumerate(PAIRS)), [a for a, _ in PAIRS]),
     'leipzig.txt': ('\n'.join(f'{i}\t{a}' for i, (a, _) in enumerate(PAIRS, 1)), [a for a, _ in PAIRS]),
+    'ids.tsv': ('\n'.join(f'MED-{7*i}\t{a}' for i, (a, _) in enumerate(PAIRS)), [a for a, _ in PAIRS]),
+    'two_kinds.jsonl': (json_lines(dict(text=a) if i % 2 else dict(body=a) for i, (a, _) in enumerate(PAIRS)),
+                        [a for a, _ in PAIRS]),
     'column.csv': (as_csv([(f'{a}, {b}',) for a, b in PAIRS], ('text',)), [f'{a}, {b}' for a, b in PAIRS]),
     'texts.json': (json.dumps([a for a, _ in PAIRS], indent=1), [a for a, _ in PAIRS]),
     'texts.jsonl': (json_lines(a for a, _ in PAIRS), [a for a, _ in PAIRS]),
@@ -334,7 +345,7 @@ def test_documents_are_running_text(tmp_path, name):
     if name == 'documents.jsonl':                    # neighbours within a document, and no others
         assert load_pairs(path) == [(f'{a.capitalize()}.', f'{b.capitalize()}.') for a, b in PAIRS]
     else:
-        message = 'a number and a text' if name == 'labelled.txt' else 'no pairs'
+        message = 'a number and a text' if name in ('labelled.txt', 'ids.tsv') else 'no pairs'
         with pytest.raises(InputError, match=message): load_pairs(path)
 
 

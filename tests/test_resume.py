@@ -92,6 +92,24 @@ def wide(tokenizer, corpus, tmp_path):
 TWO = {**ENV, 'OMP_NUM_THREADS': '2', 'GOMP_SPINCOUNT': '0'}  # waiting threads sleep: tests share the machine
 
 
+def test_a_killed_run_with_windows_reads_all_and_ends_in_the_same_bits(tokenizer, tmp_path):
+    """Lines of 60 words, a context of 16: without windows most of the text is never read, and the command says so; with
+    them it says nothing, and a run that was killed goes on as if it had not been."""
+    words = sentences(240)
+    (tmp_path/'long.txt').write_text('\n'.join(' '.join(words[i::24]) for i in range(24)), encoding='utf-8')
+    args = [*command(tokenizer, tmp_path/'long.txt', tmp_path/'whole'), '--windows']
+    code, out, err = run('rt_train_mlm', *args)
+    assert code == 0 and 'never read' not in err, err
+    args[args.index(tmp_path/'whole')] = tmp_path/'killed'
+    assert kill_and_resume(args, tmp_path/'killed', seed=2, kills=1) == 1
+    assert same(ending(tmp_path/'whole'), ending(tmp_path/'killed'))
+    args.remove('--windows')
+    refused(run('rt_train_mlm', *args), 'windows')
+    args[args.index(tmp_path/'killed')] = tmp_path/'cut'
+    code, out, err = run('rt_train_mlm', *args)
+    assert code == 0 and err.count('of all tokens are never read; --windows cuts them') == 1, err
+
+
 @pytest.mark.parametrize('name', ['rt_train_mlm', 'rt_train_contrastive'])
 def test_two_threads_give_the_same_bits_again(tokenizer, corpus, tmp_path, name):
     """Threads that add in the order of their arrival would round differently each time, and no killed run could end
