@@ -302,7 +302,7 @@ def cuda(ids, a):
 
 def searching(a):
     "An index of a million vectors: building, memory, the time of a question; index.py does it, and more."
-    return index.million(100_000 if a.quick else 1_000_000, 50 if a.quick else 200, 10_000 if a.quick else 100_000)
+    return index.million(100_000 if a.quick else 1_000_000, 50 if a.quick else 100, 10_000 if a.quick else 100_000)
 
 
 def machine():

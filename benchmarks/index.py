@@ -4,9 +4,9 @@
     python benchmarks/index.py --model FOLDER --set FOLDER        and nDCG@10 on a set of questions and documents
 
 Each way to store vectors is built, opened and asked in processes of its own, so that its peak of memory is its own;
-files are in the cache of the system when they are asked, as after a first question. Beside them stands usearch alone on
-the same vectors: comparing all, and its graph over the first `--graph` of them. A set is a folder as `hybrid.py` reads
-it. Writes index.json."""
+files are in the cache of the system when they are asked, as after a first question, and the ways take turns. Beside
+them stands usearch alone on the same vectors: comparing all, and its graph over the first `--graph` of them. A set is
+a folder as `hybrid.py` reads it. Writes index.json."""
 import argparse
 import json
 import os
@@ -68,12 +68,10 @@ def timed(call):
 
 
 def asked(ask, questions):
-    "Rows for each question; p50 and p99 of its time. The first is not counted: it opens what is opened once."
+    "Rows for each question, and its milliseconds. The first is not counted: it opens what is opened once."
     ask(questions[0])
     found = [timed(lambda q=q: ask(q)) for q in questions]
-    ms = [1e3*s for _, s in found]
-    return [r for r, _ in found], dict(p50_ms=round(float(np.median(ms)), 2),
-                                       p99_ms=round(float(np.quantile(ms, .99)), 2))
+    return [r for r, _ in found], dict(ms=[1e3*s for _, s in found])
 
 
 def build(folder, dtype):
@@ -119,7 +117,9 @@ def usearch_graph(folder, n):
     graph.expansion_search = 256
     rows, times = asked(lambda q: graph.search(q, K).keys.tolist(), questions)
     exact = nearest(questions, np.asarray(vectors), K)[0].tolist()
-    return dict(n=len(vectors), recall=recall(rows, exact), build_s=round(growing, 1), **times, peak_mb=peak_mb())
+    ms = times['ms']
+    return dict(n=len(vectors), recall=recall(rows, exact), build_s=round(growing, 1), peak_mb=peak_mb(),
+                p50_ms=round(float(np.median(ms)), 2), p99_ms=round(float(np.quantile(ms, .99)), 2))
 
 
 def recall(rows, exact): return round(float(np.mean([len({*a} & {*b})/K for a, b in zip(rows, exact)])), 4)
@@ -132,22 +132,34 @@ def child(name, folder, argument):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def million(n, questions, graph):
+def ask_in_turns(folder, rounds):
+    "Every way is asked in every round, so that a machine that slows down slows all of them."
+    ways = {d: ('ask', d) for d in DTYPES}
+    ways |= {f'usearch, all compared, {d}': ('usearch_all', d) for d in ('float32', 'int8')}
+    found, ms = {}, defaultdict(list)
+    for _ in range(rounds):
+        for name, (function, dtype) in ways.items():
+            found[name] = child(function, folder, dtype)
+            ms[name] += found[name].pop('ms')
+    exact = found['float32']['rows']
+    for name, way in found.items():
+        way |= dict(p50_ms=round(float(np.median(ms[name])), 1), p99_ms=round(float(np.quantile(ms[name], .99)), 1),
+                    recall=recall(way.pop('rows'), exact))
+        print(name, way, flush=True)
+    return found
+
+
+def million(n, questions, graph, rounds=3):
     "The table: ways to store n vectors."
     with tempfile.TemporaryDirectory() as folder:
-        folder, out = Path(folder), {}
+        folder = Path(folder)
         make_vectors(folder, n, questions)
-        for dtype in DTYPES:
-            out[dtype] = child('build', folder, dtype) | child('ask', folder, dtype)
-            print(dtype, {k: v for k, v in out[dtype].items() if k != 'rows'}, flush=True)
-        exact = out['float32']['rows']
-        for dtype in ('float32', 'int8'):
-            out[f'usearch, all compared, {dtype}'] = child('usearch_all', folder, dtype)
-        for way in out.values(): way['recall'] = recall(way.pop('rows'), exact)
-        if graph: out['usearch, graph'] = child('usearch_graph', folder, graph)
-        print(json.dumps(out, indent=1), flush=True)
+        built = {dtype: child('build', folder, dtype) for dtype in DTYPES}
+        print(built, flush=True)
+        ways = {name: built.get(name, {}) | way for name, way in ask_in_turns(folder, rounds).items()}
+        if graph: ways['usearch, graph'] = child('usearch_graph', folder, graph)
     threads = os.environ.get('OMP_NUM_THREADS', 'all')
-    return dict(vectors=n, dimension=DIM, questions=questions, threads=threads, ways=out)
+    return dict(vectors=n, dimension=DIM, questions=questions, rounds=rounds, threads=threads, ways=ways)
 
 
 def losses(model, folder, dims):
@@ -182,7 +194,8 @@ if __name__ == '__main__':
         sys.exit()
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--n', type=int, default=1_000_000)
-    p.add_argument('--questions', type=int, default=200)
+    p.add_argument('--questions', type=int, default=100)
+    p.add_argument('--rounds', type=int, default=3, help='in each, every way is asked all questions')
     p.add_argument('--graph', type=int, default=100_000, help='vectors in the graph of usearch; 0: none')
     p.add_argument('--model', help='a model folder')
     p.add_argument('--set', type=Path, help='a folder with corpus.tsv, queries.tsv and qrels.tsv')
@@ -190,6 +203,6 @@ if __name__ == '__main__':
     p.add_argument('--output', type=Path, default=Path(__file__).with_name('index.json'))
     a = p.parse_args()
     result = json.loads(a.output.read_text(encoding='utf-8')) if a.output.exists() else {}
-    if a.n: result['million'] = million(a.n, a.questions, a.graph)
+    if a.n: result['million'] = million(a.n, a.questions, a.graph, a.rounds)
     if a.model and a.set: result['loss'] = losses(a.model, a.set, a.dims)
     a.output.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')

@@ -155,10 +155,10 @@ def formats(model, sts, retrieval):
     "What rows of a smaller format cost on test sets."
     from rt_embedding import EmbeddingModel
     from rt_embedding.evaluation import task_results
-    from rt_embedding.static import DTYPES, fold
+    from rt_embedding.static import TABLE_DTYPES, fold
     from rt_embedding.own_tests import collect_tasks
     tasks, model = collect_tasks(sts, retrieval), EmbeddingModel.from_pretrained(model)
-    encoders = dict(model=model) | {dtype: fold(model, dtype) for dtype in DTYPES}
+    encoders = dict(model=model) | {dtype: fold(model, dtype) for dtype in TABLE_DTYPES}
     quiet = dict(on_truncate='ignore', show_progress_bar=False)
     return {name: {f'{r["task"]} {r["measure"]}': r['value'] for data in tasks
                    for r in task_results(lambda texts, e=e: e.encode(list(texts), **quiet), data, name)}

@@ -15,7 +15,7 @@ import torch
 
 import rt_embedding.encoding  # noqa: F401 (adds `encode`)
 from rt_embedding.encoder import EmbeddingModel
-from rt_embedding.static import DTYPES, fold
+from rt_embedding.static import TABLE_DTYPES, fold
 from rt_embedding.runningtext import read_sentences
 from rt_embedding.tokenizer import SentencePieceTokenizer, train_tokenizer
 
@@ -60,7 +60,7 @@ def main():
         train_tokenizer(a.texts, f'{folder}/tokenizer', vocab_size=a.vocab_size)
         tokenizer = SentencePieceTokenizer(f'{folder}/tokenizer.model')
     model = EmbeddingModel(len(tokenizer), a.dim, 128, a.dim, n_layers=0, pooling='weighted_mean', tokenizer=tokenizer)
-    encoders = dict(model=model) | {f'table {d}': fold(model, d) for d in DTYPES}
+    encoders = dict(model=model) | {f'table {d}': fold(model, d) for d in TABLE_DTYPES}
     ignore = dict(on_truncate='ignore', show_progress_bar=False)
     v = {name: e.encode(texts[:2000], **ignore) for name, e in encoders.items()}
     result = dict(texts=len(texts), tokens=float(np.mean([len(r) for r in tokenizer.encode_ordinary(texts)])),

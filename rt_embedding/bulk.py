@@ -97,7 +97,7 @@ def embed_file(
     batch_size:int,   # texts computed together
     dim:int,          # dimensions to keep
     stop=None,        # an event: stop soon when it is set
-)->dict:              # rows, size and date of the text, bytes of the array; `said`: what was not read, or how
+)->dict:              # rows, size and date of the text, bytes of the array; `said`: what was not read
     "Embed one file and return its record for the manifest."
     before, said = path.stat(), []
     block = 8192 if stop is None else 512  # a worker must check now and then whether it should stop

@@ -130,7 +130,7 @@ def _prose(self:_Rst, number, text):
     indent = _indent(text)
     if item := _ITEM.match(text): self.end()
     announces = text.rstrip().endswith('::')
-    text = text[item.end():] if item else text
+    text = re.sub(r'^\s*:(?:alt|caption):', '', text[item.end():] if item else text)
     self.take(number, plain_text((text.rstrip().rstrip(':') if announces else text).replace('|', ' ')))
     if announces:
         self.end()
@@ -165,7 +165,8 @@ def org_blocks(
         elif heading := _ORG_HEADING.match(line): page.begin(len(heading[1]), _ORG_LINKS.sub(r'\1', heading[2]), number)
         elif not word or word.startswith(('#+', '# ')) or _TABLE_RULE.match(line): page.end()
         else:
-            if item := _ITEM.match(line): page.end()
+            item = _ITEM.match(line)
+            if item or word[0] == '|': page.end()                        # a row of a table is a block
             text = line[item.end():] if item else line.replace('|', ' ')
             page.take(number, _ORG_LINKS.sub(r'\1', text))
     return page.close('code' if code else 'prose')
@@ -218,7 +219,7 @@ _DEFINITIONS = [re.compile(pattern) for pattern in (
     rf'\s*{_MODIFIERS}(?:const|let|var)\s+(\w+)\s*=\s*(?:async\s*)?(?:function\b|\(.*=>)',
     r'\s*([\w.]+)\s*<-\s*function\b',
     r'(?!(?:return|if|for|while|else|elif|switch|case|do|from|import|assert|print|raise|del|with|not|yield|await|'
-    r'throw|new)\b)[A-Za-z_][\w:<>,*&\s]*?[\s*&]([A-Za-z_]\w*)\s*\([^;={}]*(?:\)\s*(?:const\s*)?\{?\s*)?$')]
+    r'throw|new)\b)[A-Za-z_][\w:<>,*&\s]*?[\s*&]([A-Za-z_]\w*)\s*\([^;={}]*(?:\)\s*(?:const\s*)?(?:\{.*)?)?$')]
 _ABOVE = re.compile(r'\s*(?:[@#]|//|/\*|\*|--|;|%)')
 
 def _defined(line):
@@ -361,7 +362,7 @@ def json_blocks(
     return page.close('code')
 
 # %% ../nbs/10ab_file_kinds.ipynb #2833c93d
-_SECTION = re.compile(r'\s*\[+([^\]]+)\]+\s*$')
+_SECTION = re.compile(r'\s*\[{1,2}([^\[\]]+)\]{1,2}\s*$')
 
 def lines_blocks(
     text:str,      # of a file of settings: YAML, TOML, INI

@@ -22,7 +22,7 @@ _SIGNATURES = {b'\x89PNG': 'PNG', b'\xff\xd8\xff': 'JPEG', b'GIF8': 'GIF', b'%PD
                b'Rar!\x1a': 'rar', b'7z\xbc\xaf\x27': '7z', b'\xd0\xcf\x11\xe0': 'old Office', b'\x93NUMPY': 'NumPy',
                b'OggS': 'sound', b'wOFF': 'font', b'wOF2': 'font', b'\x00asm': 'program', b'ARROW1': 'arrow'}
 _PACKED = {b'\x1f\x8b': '.gz', b'BZh': '.bz2', b'\xfd7zXZ\x00': '.xz'}
-_CONTROLS = bytes(set(range(32)) - set(b'\t\n\r\f\x1b'))
+_CONTROLS = bytes(set(range(32)) - set(b'\t\n\v\f\r\x1b'))
 
 def signature(
     head:bytes,  # how a file begins
@@ -97,14 +97,17 @@ def _mostly_utf8(raw):
 def _guess(raw):
     "The most likely encoding of bytes that are not UTF-8, or ''."
     high = sum(b > 127 for b in raw[:1 << 16])
-    if 4*high < len(raw[:1 << 16]): return 'cp1252'
-    try: best = import_extra('charset_normalizer', 'files').from_bytes(raw[:1 << 16]).best()
+    if 4*high < len(raw[:1 << 16]) or high < 8: return 'cp1252'
+    try: from_bytes = import_extra('charset_normalizer', 'files').from_bytes
     except InputError: return ''
+    best = from_bytes(raw[:1 << 16], cp_exclusion=['utf_16', 'utf_16_le', 'utf_16_be', 'utf_32']).best()
     return best.encoding if best else ''
 
 # %% ../nbs/10aa_file_text.ipynb #f32b73b5
 _MARKS = {codecs.BOM_UTF8: 'utf-8-sig', codecs.BOM_UTF32_LE: 'utf-32', codecs.BOM_UTF32_BE: 'utf-32',
           codecs.BOM_UTF16_LE: 'utf-16', codecs.BOM_UTF16_BE: 'utf-16'}
+
+_JAPANESE = re.compile(rb'\x1b\$[@B][!-~]{2}')     # ISO-2022-JP shifts with these, and has 7 bits
 
 class Decoded(NamedTuple):
     "The text of a file."
@@ -126,6 +129,7 @@ def decode_text(
 
 def _decode(raw, path):
     mark = next((name for mark, name in _MARKS.items() if raw.startswith(mark)), '') or _unmarked_utf16(raw)
+    if _JAPANESE.search(raw): mark = 'iso2022_jp'
     try: return Decoded(raw.decode(mark or 'utf-8'), mark or 'utf-8', mark in ('utf-16-le', 'utf-16-be'), 0)
     except UnicodeDecodeError: pass
     if mark or b'\0' not in raw:

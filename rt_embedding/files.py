@@ -94,9 +94,21 @@ def _keep_parts(old, new, keep):
     for f in old.iterdir():
         if keep(f.name) and not (new/f.name).exists(): _link_or_copy(f, new/f.name)
 
+# %% ../nbs/00a_files.ipynb #e8c4a9e1
+def _exchange(a, b):
+    "Let two folders change places in one step; False where the system or the file system cannot."
+    import ctypes
+    try: renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError): return False                 # not Linux, or an old C library
+    here, exchange = -100, 2                                                  # AT_FDCWD and RENAME_EXCHANGE
+    return renameat2(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0
+
 # %% ../nbs/00a_files.ipynb #398c3d51
 def _replace_folder(new, path):
-    "Rename `new` to `path`; an existing folder is moved aside first, and moved back if the rename fails."
+    "Rename `new` to `path`. An existing folder changes places with it, or is moved aside first."
+    if path.exists() and _exchange(new, path):
+        _fsync(path.parent)
+        return shutil.rmtree(new, ignore_errors=True)
     old = None
     if path.exists():
         old = path.with_name(f'.{path.name}.{os.getpid()}.old')

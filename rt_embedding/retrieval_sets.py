@@ -92,22 +92,26 @@ def _documents_and_queries(folder, split):
     found = []
     for names in (('corpus', 'collection', 'documents', 'docs', 'msmarco-docs', 'passages'), parts):
         if not (files := _files_named(folder, names)):
-            raise InputError(f'{folder} has no {names[0]}.tsv or .jsonl: a retrieval test is a folder with corpus, '
-                             'queries and qrels')
+            what = names[0].split('.')[0]
+            raise InputError(f'{folder} has no {what}.tsv or .jsonl: a retrieval test is a folder with corpus, queries '
+                             'and qrels')
         found.append(files)
     return found
 
 # %% ../nbs/09ab_retrieval_sets.ipynb #b0a40014
 def _judgement_file(folder, split):
     "The file of judgements, and its part."
-    parts = {p.name.split('.')[0]: p for p in sorted((folder/'qrels').glob('*')) if p.is_file() and p.name[0] != '.'}
+    files = [p for p in sorted((folder/'qrels').glob('*')) if p.is_file() and p.name[0] != '.']
+    parts = {re.sub(r'-\d+-of-\d+$', '', p.name.split('.')[0]): p for p in files}
     wanted = part_name(split or 'test')
     for name, path in parts.items():
         if part_name(name) == wanted: return path, wanted
     names = [f'qrels.{wanted}', f'qrels.{wanted}.small', f'{wanted}.qrels', *(['qrels'] if not parts else [])]
     if found := _files_named(folder, names): return found[0], ''
     some = sorted(p for p in folder.glob('*qrels*') if p.is_file())
-    if not split and len(some or parts) == 1: return (some or [*parts.values()])[0], ', '.join(parts)
+    if not split and len(some or parts) == 1:  # the only one
+        path = (some or [*parts.values()])[0]
+        return path, bare_name(path).replace('qrels', '').strip('._-')
     shown = ', '.join([*parts, *(p.name for p in some)])
     raise InputError(f'{folder} has no judgements of the part {wanted}'
                      + (f': choose one of {shown}' if shown else ': it needs qrels.tsv or qrels/test.tsv'))
@@ -241,6 +245,8 @@ def read_retrieval(
     own = _same_ids(queries, documents)
     data = RetrievalData(folder.resolve().name, list(queries.values()), list(documents.values()), gains,
                          own=own if any(own) else None)
+    if not split and part not in ('', 'test'):
+        say(f'{data.name}: judgements of the part {part}, the only one there is')
     for line in _left_out(data.name, unknown, gains, data.own_documents()): say(line)
     return data
 

@@ -118,8 +118,8 @@ def _json_table(form, rows):
     place, first = next(rows, ('', {}))
     second = next(rows, None)
     if second is None and isinstance(first, dict) and (inside := _rows_of_one(first)):
-        unwrapped = (row['row'] if isinstance(row, dict) and isinstance(row.get('row'), dict) else row for row in inside)
-        rows = iter([(f'{place}, row {n}', row) for n, row in enumerate(unwrapped, 1)])
+        def unwrapped(row): return row['row'] if isinstance(row, dict) and isinstance(row.get('row'), dict) else row
+        rows = iter([(f'{place}, row {n}', unwrapped(row)) for n, row in enumerate(inside, 1)])
         place, first = next(rows)
     else: rows = chain([second] if second else [], rows)
     names = isinstance(first, dict)
@@ -217,7 +217,7 @@ def _unnamed_columns(path, rows):
     if found: return found[0]
     first = [row[0] for row in cells if len(row) > 2]
     if len(first) == len(cells) > 2 and all(map(_is_number, first)) and _counts([float(x) for x in first]):
-        raise InputError(f'{path}: the first column only counts, and no other column is a score; {remedy}')
+        raise InputError(f'{path}: the first column only counts, and which other one is the score is unclear; {remedy}')
     for place, row in rows:  # what is wrong, with its line
         if len(row) < 3:
             raise InputError(f'{place}: {plural(len(row), "column")}, expected score TAB sentence 1 TAB sentence 2')

@@ -102,3 +102,26 @@ def test_the_folder_goes_away_under_the_run(tokenizer, corpus, tmp_path, how):
     if how == 'moved':
         for c in checkpoints(tmp_path/'elsewhere'): verify_checkpoint(c)
         assert len(checkpoints(tmp_path/'elsewhere')) >= 1
+
+
+def test_a_folder_that_is_replaced_is_never_away(tmp_path):
+    "Where the system can exchange two folders, whoever looks finds one of them; elsewhere two renames do it."
+    import threading
+    from rt_embedding import files
+    folder = tmp_path/'model'
+    with files.atomic_folder(folder) as tmp: (tmp/'weights').write_text('0')
+    for name in ('a', 'b'): (tmp_path/name).mkdir()
+    can = files._exchange(tmp_path/'a', tmp_path/'b')
+    away, done = [], threading.Event()
+    def look():
+        while not done.is_set():
+            if not folder.is_dir(): away.append(1)
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for i in range(100):
+        with files.atomic_folder(folder, overwrite=True) as tmp: (tmp/'weights').write_text(str(i))
+        assert (folder/'weights').read_text() == str(i)
+    done.set()
+    watcher.join()
+    assert not (can and away)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['a', 'b', 'model']

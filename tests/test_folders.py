@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from helpers import run
+from helpers import refused, run
 from rt_embedding.encoder import EmbeddingModel
 from rt_embedding.file_kinds import FILE_KINDS, passages
 from rt_embedding.file_text import ReadingReport

@@ -224,6 +224,30 @@ def test_other_parts_and_unknown_ids(tmp_path):
     with pytest.raises(ValueError, match='choose one of dev, test'): read_retrieval(folder, 'train')
 
 
+def test_the_only_part_is_taken_and_said(tmp_path):
+    said = []
+    folder = write(tmp_path/'marco', {'collection.tsv': CORPUS['collection.tsv'],
+                                      'queries.dev.tsv': ASKED['queries.tsv'],
+                                      'qrels.dev.tsv': QRELS['qrels.test.tsv']})
+    assert read_retrieval(folder, say=said.append).gains == GAINS and 'part dev, the only one' in said[0]
+    with pytest.raises(ValueError, match='no judgements of the part test'): read_retrieval(folder, 'test')
+
+
+def test_parquet_shards_of_a_retrieval_test(tmp_path):
+    pa = pytest.importorskip('pyarrow')
+    from pyarrow import parquet
+    tables = {'corpus/part-0': (['_id', 'text'], [(f'd{i}', d) for i, d in enumerate(DOCUMENTS[:3])]),
+              'corpus/part-1': (['_id', 'text'], [(f'd{i}', d) for i, d in enumerate(DOCUMENTS[3:], 3)]),
+              'queries/part-0': (['_id', 'text'], [(f'q{i}', q) for i, q in enumerate(QUERIES)]),
+              'qrels/test-00000-of-00001': (['query-id', 'corpus-id', 'score'], JUDGED)}
+    for name, (names, rows) in tables.items():
+        path = tmp_path/'hf'/f'{name}.parquet'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(pa.table(dict(zip(names, map(list, zip(*rows))))), path)
+    found = read_retrieval(tmp_path/'hf')
+    assert (found.queries, found.documents, found.gains) == (QUERIES, DOCUMENTS, GAINS)
+
+
 @pytest.mark.parametrize('files, words', [
     ({'corpus.tsv': 'd0\ta\tb\tc\n'}, 'corpus.tsv, line 1: 4 columns'),
     ({'corpus.tsv': 'd0\ta\n', 'corpus.jsonl': '{}'}, 'corpus.jsonl and corpus.tsv: keep one'),
