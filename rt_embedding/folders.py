@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['MODEL_FORMAT', 'ST_SETTINGS', 'is_model', 'find_model', 'read_model_config', 'check_weights_header', 'read_tokenizer',
-           'Settings', 'read_settings', 'check_modules']
+           'Settings', 'read_settings', 'check_modules', 'is_model2vec']
 
 # %% ../nbs/03b_model_folders.ipynb #7309d099
 import math, os, re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from loguru import logger
+from safetensors import SafetensorError, safe_open
 from .configuration import EncoderConfig
 from .files import InputError, read_json, regular_file
 from .hub import fetch, is_hub_name
@@ -155,3 +156,14 @@ def check_modules(
     if more := [k for k in kinds[1:] if k != 'Normalize']:
         raise InputError(f'{file} adds {", ".join(more):.80} behind the model, which only sentence-transformers runs: '
                          'open the folder there, or take that module out of the file')
+
+# %% ../nbs/03b_model_folders.ipynb #b4b0a00a
+def is_model2vec(
+    folder,  # anything
+)->bool:     # does it hold a tokenizer.json, and rows by the name that model2vec gives them?
+    "Does a folder look like one of model2vec?"
+    folder = Path(folder)
+    if not all((folder/f).is_file() for f in ('config.json', 'tokenizer.json', 'model.safetensors')): return False
+    try:
+        with safe_open(folder/'model.safetensors', framework='np') as f: return 'embeddings' in f.keys()
+    except (SafetensorError, OSError): return False

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SPARE', 'ALIEN', 'SPECIAL_NAMES', 'FRAME', 'UNKNOWN', 'M2V_FORMAT', 'FORMATS', 'rt_export', 'fast_tokenizer',
-           'export_model2vec', 'is_model2vec', 'count_differences', 'bag_of_rows', 'read_model2vec', 'export_model']
+           'export_model2vec', 'count_differences', 'bag_of_rows', 'read_model2vec', 'export_model']
 
 # %% ../nbs/11bb_model2vec.ipynb #2bec0003
 import base64, json, unicodedata
@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from .commands import command, import_extra, plural
 from .encoder import EmbeddingModel
 from .files import InputError, atomic_folder, read_json, regular_file, umask
+from .folders import is_model2vec
 from .onnx import OnnxEncoder, export_onnx
 from .static import fold
 from .runningtext import read_sentences
@@ -156,16 +157,6 @@ def export_model2vec(
         card = _M2V_CARD.format(n=len(rows), dim=rows.shape[1], context_window=model.config.context_window)
         (tmp/'README.md').write_text(card, encoding='utf-8')
     return folder
-
-def is_model2vec(
-    folder,  # anything
-)->bool:     # does it hold the three files, and rows under the name that model2vec gives them?
-    "Does a folder look like one of model2vec?"
-    folder = Path(folder)
-    if not all((folder/f).is_file() for f in ('config.json', 'tokenizer.json', 'model.safetensors')): return False
-    try:
-        with safe_open(folder/'model.safetensors', framework='np') as f: return 'embeddings' in f.keys()
-    except (SafetensorError, OSError): return False
 
 # %% ../nbs/11bb_model2vec.ipynb #2bec001e
 def count_differences(

@@ -18,7 +18,7 @@ from .files import InputError, umask, atomic_folder, regular_file
 from .configuration import parameter_count
 from .encoder import EmbeddingModel
 from .folders import (
-    MODEL_FORMAT, ST_SETTINGS, check_modules, check_weights_header, find_model, is_model, read_model_config,
+    MODEL_FORMAT, ST_SETTINGS, check_modules, check_weights_header, find_model, is_model, is_model2vec, read_model_config,
     read_settings, read_tokenizer)
 from .hub import upload
 
@@ -144,14 +144,6 @@ def _read_weights(path, n_parameters, folder):
         raise InputError(f'{path} holds NaN or infinity in {wrong[0]:.60}: this model is broken')
     return weights
 
-# %% ../nbs/04b_saving.ipynb #b4b0a00a
-def _is_model2vec(folder):
-    "Does the folder hold rows by the name that model2vec gives them?"
-    if not (folder/'tokenizer.json').is_file(): return False
-    try:
-        with safe_open(folder/'model.safetensors', framework='np') as f: return 'embeddings' in f.keys()
-    except (SafetensorError, OSError): return False
-
 # %% ../nbs/04b_saving.ipynb #b4b00022
 @patch(cls_method=True)
 def from_pretrained(cls:EmbeddingModel,
@@ -162,7 +154,7 @@ def from_pretrained(cls:EmbeddingModel,
 )->EmbeddingModel:       # in eval mode, with its tokenizer
     "Load a saved model; nothing in the folder is executed, and sizes are checked before memory is taken."
     folder = find_model(path, revision)
-    if _is_model2vec(folder): return import_module('rt_embedding.model2vec').read_model2vec(folder, device, **changes)
+    if is_model2vec(folder): return import_module('rt_embedding.model2vec').read_model2vec(folder, device, **changes)
     shape, config = read_model_config(folder, changes)
     check_modules(folder)
     settings = read_settings(folder)

@@ -19,7 +19,7 @@ from .configuration import parameter_count
 from .coverage import Truncation
 from .files import InputError, atomic_folder, read_json, regular_file
 from .folders import (
-    check_modules, check_weights_header, find_model, read_model_config, read_settings, read_tokenizer)
+    check_modules, check_weights_header, find_model, is_model2vec, read_model_config, read_settings, read_tokenizer)
 from .tokenizer import SentencePieceTokenizer, text_source, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
 
@@ -383,6 +383,7 @@ def _bag_arrays(path, shape):
 _EPSILON = 1e-5  # of every LayerNorm, PyTorch's default
 
 def _load_bag(folder):
+    if is_model2vec(folder): raise NoTable(f'{folder} is of model2vec: open it with EmbeddingModel.from_pretrained')
     shape, raw = read_model_config(folder, {})
     if shape.n_layers:
         raise NoTable(f'{folder} is a model of {shape.n_layers} blocks and no table: '

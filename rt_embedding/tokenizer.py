@@ -9,6 +9,7 @@ __all__ = ['SPECIAL_IDS', 'MAX_MODEL_BYTES', 'rt_train_tokenizer', 'SentencePiec
 # %% ../nbs/01_tokenizer.ipynb #75c2d545
 import hashlib, os, time
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -129,8 +130,8 @@ def text_source(
     "Refuse what only looks like texts: iterating over a table or a dict gives its keys, over bytes gives numbers."
     kind, remedy = type(texts).__name__, 'give a list of str'
     if isinstance(texts, (bytes, bytearray)): remedy = 'decode it first: .decode()'
-    elif hasattr(texts, 'columns'): remedy = "name the column: table['text'].tolist()"  # DataFrame, Arrow table
-    elif hasattr(texts, 'keys'): remedy = 'give its values, as a list: list(texts.values())'
+    elif hasattr(texts, 'columns') or hasattr(texts, 'column_names'): remedy = "name the column: table['text'].tolist()"
+    elif isinstance(texts, Mapping): remedy = 'give its values, as a list: list(texts.values())'
     elif isinstance(texts, (set, frozenset)): remedy = 'a set has no order, so no row would have a name: sorted(texts)'
     elif hasattr(texts, '__iter__') and getattr(texts, 'ndim', 1): return texts
     raise InputError(f'texts are a {kind}, not a list of texts: {remedy}')

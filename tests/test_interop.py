@@ -1,14 +1,19 @@
 "Commands meet the world: many files in several processes, a model from a hub, figures for TensorBoard."
+import json
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import ENV, SMALL, run, sentences, start, wait_until
+import torch
+from helpers import ENV, SMALL, refused, run, sentences, start, wait_until
 
 from rt_embedding.bulk import read_manifest
 from rt_embedding.encoder import EmbeddingModel
+from rt_embedding.files import InputError
+from rt_embedding.static import fold
 from rt_embedding.tokenizer import SentencePieceTokenizer
 
 
@@ -104,3 +109,89 @@ def test_training_writes_tensorboard_events(corpus, tokenizer, tmp_path):
     assert [e.step for e in found.Scalars('train/loss_nats')] == [s for s, _ in kept] == [2, 4, 6]
     np.testing.assert_allclose([e.value for e in found.Scalars('train/loss_nats')], [v for _, v in kept], rtol=1e-6)
     assert 'validation/perplexity' in found.Tags()['scalars']
+
+
+@pytest.fixture(scope='module')
+def bag(tokenizer, tmp_path_factory):
+    tok = SentencePieceTokenizer(tokenizer)
+    m = EmbeddingModel(len(tok), embedding_dim=16, context_window=64, hidden_dim=32, n_layers=0,
+                       pooling='weighted_mean', tokenizer=tok)
+    with torch.no_grad():
+        for p in (m.pooling_logit, m.norm.weight, m.norm.bias): p.add_(torch.randn_like(p)*.3)
+    return m.eval()
+
+
+def test_tables_dicts_sets_and_bytes_are_no_list_of_texts(bag):
+    pd = pytest.importorskip('pandas')
+    table = pd.DataFrame(dict(text=['a', 'b'], id=[1, 2]))
+    nothing = table, table.to_dict(), dict(text='a'), {'a', 'b'}, frozenset('a'), b'a', bytearray(b'a'), 5, 2.5, None
+    for bad in nothing:
+        for encode in (bag.encode, fold(bag).encode, bag.tokenizer.encode_ordinary, bag.embed_documents,
+                       lambda t: list(bag.encode_stream(t))):
+            with pytest.raises(InputError, match='not a list of texts'): encode(bad)
+    for good in (table['text'], table['text'].to_numpy(), ('a', 'b'), iter('ab'), dict(a=1, b=2).keys()):
+        np.testing.assert_allclose(bag.encode(good), bag.encode(['a', 'b']), atol=1e-6)
+
+
+def test_a_folder_means_the_same_through_both_doors(bag, tmp_path, monkeypatch):
+    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+    st = pytest.importorskip('sentence_transformers')
+    from rt_embedding.st import to_sentence_transformers
+    texts = sentences(20)
+    options = dict(prompts=dict(query='ask '), default_prompt_name='query', truncate_dim=8, similarity_fn_name='dot')
+    to_sentence_transformers(bag, **options).save_pretrained(str(tmp_path/'m'))
+    ours = EmbeddingModel.from_pretrained(tmp_path/'m')
+    theirs = st.SentenceTransformer(str(tmp_path/'m'), trust_remote_code=True, device='cpu')
+    for name in ('encode', 'encode_query', 'encode_document'):
+        np.testing.assert_allclose(getattr(ours, name)(texts),
+                                   getattr(theirs, name)(texts, normalize_embeddings=True), atol=1e-5)
+    again = EmbeddingModel.from_pretrained(ours.save_pretrained(tmp_path/'again'))
+    assert again.settings == ours.settings and again.truncate_dim == 8
+    file = _written(tmp_path/'t.txt', texts)
+    code, _, err = run('rt_embed', '--model', tmp_path/'again', '--input', file, '--output', tmp_path/'v.npy')
+    assert code == 0, err
+    np.testing.assert_allclose(np.load(tmp_path/'v.npy'), ours.encode(texts), atol=1e-5)
+    chain = json.loads((tmp_path/'again'/'modules.json').read_text())
+    dense = dict(idx=1, name='1', path='1_Dense', type='sentence_transformers.models.Dense')
+    (tmp_path/'again'/'modules.json').write_text(json.dumps([*chain, dense]))
+    refused(run('rt_embed', '--model', tmp_path/'again', '--input', tmp_path/'t.txt', '--output', tmp_path/'w.npy'),
+            'adds Dense behind the model')
+
+
+def _written(path, texts):
+    path.write_text('\n'.join(texts), encoding='utf-8')
+    return path
+
+
+def test_a_bag_goes_to_model2vec_and_back(bag, tmp_path):
+    model2vec = pytest.importorskip('model2vec')
+    bag.save_pretrained(tmp_path/'bag')
+    texts = sentences(60)
+    code, out, err = run('rt_export', '--model', tmp_path/'bag', '--output', tmp_path/'m2v', '--format', 'model2vec',
+                         '--input', _written(tmp_path/'t.txt', texts))
+    assert code == 0 and 'of 60 texts, 0 become other pieces' in out, (out, err)
+    v = bag.encode(texts)
+    np.testing.assert_allclose(model2vec.StaticModel.from_pretrained(tmp_path/'m2v').encode(texts), v, atol=1e-5)
+    np.testing.assert_allclose(EmbeddingModel.from_pretrained(tmp_path/'m2v').encode(texts), v, atol=1e-5)
+    file = tmp_path/'t.txt'
+    code, out, err = run('rt_embed', '--model', tmp_path/'m2v', '--input', file, '--output', tmp_path/'v.npy')
+    assert code == 0, err
+    np.testing.assert_allclose(np.load(tmp_path/'v.npy'), v, atol=1e-5)
+    refused(run('rt_export', '--model', tmp_path/'bag', '--output', tmp_path/'x', '--format', 'model2vec', '--int8'),
+            '--int8 is for --format onnx')
+    refused(run('rt_export', '--model', tmp_path/'bag', '--output', tmp_path, '--format', 'model2vec'),
+            'something else')
+
+
+def test_results_are_filed_by_the_weights(bag):
+    names = {bag.checksum()}
+    for change in (dict(prompts=dict(query='a ')), dict(truncate_dim=4)):
+        other = bag.fresh_copy()
+        other.load_state_dict(bag.state_dict())
+        assert other.checksum() == bag.checksum()
+        other.settings = replace(other.settings, **change)
+        names.add(other.checksum())
+    retrained = bag.fresh_copy()
+    retrained.load_state_dict(bag.state_dict())
+    with torch.no_grad(): retrained.pooling_logit[7] += 1e-4
+    assert len(names | {retrained.checksum()}) == 4
