@@ -217,7 +217,7 @@ def _unnamed_columns(path, rows):
     if found: return found[0]
     first = [row[0] for row in cells if len(row) > 2]
     if len(first) == len(cells) > 2 and all(map(_is_number, first)) and _counts([float(x) for x in first]):
-        raise InputError(f'{path}: the first column only counts, and no other column is a score; {remedy}')
+        raise InputError(f'{path}: the first column only counts, and which other one is the score is unclear; {remedy}')
     for place, row in rows:  # what is wrong, with its line
         if len(row) < 3:
             raise InputError(f'{place}: {plural(len(row), "column")}, expected score TAB sentence 1 TAB sentence 2')
