@@ -57,7 +57,7 @@ def encode_rates(folders, texts, rounds, threads):
     import torch
     torch.set_num_threads(threads)
     encoders = {name: opened(name, folder, threads) for name, folder in folders.items()}
-    few = {name: texts[:300] if name == 'MiniLM' else texts for name in encoders}
+    few = {name: texts[:200] if name == 'MiniLM' else texts for name in encoders}
     vectors = {name: e(texts[:1000]) for name, e in encoders.items() if name != 'MiniLM'}
     off = {name: float(np.abs(v - vectors['ours']).max()) for name, v in vectors.items()}
     rates, single = ({name: [] for name in encoders} for _ in range(2))

@@ -157,7 +157,6 @@ def pool(self:EmbeddingModel,
     weights = F.embedding(token_ids, self.pooling_logit[:, None])[..., 0].exp()
     return masked_mean(hidden, mask, weights)
 
-# %% ../nbs/04_encoder.ipynb #b04a0034
 @patch
 def embed(self:EmbeddingModel,
     token_ids:Tensor,        # `(B,T)` int64
@@ -359,7 +358,6 @@ def similarity(self:EmbeddingModel,
     a, b, t = self._unit_pair(a, b)
     return a @ b.T / t
 
-# %% ../nbs/04_encoder.ipynb #b04a0037
 @patch
 def similarity_pairwise(self:EmbeddingModel,
     a,         # `(n,E)` embeddings, as in `similarity`

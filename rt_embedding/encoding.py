@@ -62,7 +62,8 @@ def evaluating(
 @patch(as_prop=True)
 def settings(self:EmbeddingModel)->Settings:  # also one by one: `model.prompts`, `model.truncate_dim`, ...
     "The prompts and defaults of `encode`."
-    return self.__dict__.setdefault('_settings', Settings())
+    if '_settings' not in self.__dict__: self.__dict__['_settings'] = Settings()
+    return self.__dict__['_settings']
 
 def _set_settings(self, settings): self.__dict__['_settings'] = settings
 
@@ -110,9 +111,12 @@ def _bag_weights(model):
     if any(p._forward_hooks or p._forward_pre_hooks for p in parts): return None
     weights = [parts[0].weight, parts[1].weight, parts[1].bias, parts[2].weight]
     if model.pooling_logit is not None: weights.append(model.pooling_logit)
-    plain = all(type(w) in (Tensor, nn.Parameter) and w.dtype is torch.float32 and w.device.type == 'cpu'
-                and not w.is_inference() for w in weights)
-    return weights if plain else None
+    return weights
+
+def _is_plain(w):
+    "Can NumPy look at this weight, and does PyTorch count its changes?"
+    return (type(w) in (Tensor, nn.Parameter) and w.dtype is torch.float32 and w.device.type == 'cpu'
+            and not w.is_inference())
 
 # %% ../nbs/04a_encoding.ipynb #a1e40005
 _tables = WeakKeyDictionary()  # model -> (identity of its weights, [(view of some numbers, their bytes)], table)
@@ -127,11 +131,11 @@ def kept_table(
     model,  # an `EmbeddingModel`
 ):          # `StaticTable` of its present weights, or None
     "The table of a bag, made again when a weight has changed."
-    weights = _bag_weights(model)
-    if weights is None: return None
-    identity, entry = [(w.data_ptr(), w._version, w.shape) for w in weights], _tables.get(model)
-    identity.append(model.max_seq_length)
+    weights, entry = _bag_weights(model), _tables.get(model)
+    if weights is None or any(type(w) not in (Tensor, nn.Parameter) or w.is_inference() for w in weights): return None
+    identity = [(w.data_ptr(), w._version, w.shape) for w in weights] + [model.max_seq_length]
     if entry is not None and entry[0] == identity and all(v.tobytes() == b for v, b in entry[1]): return entry[2]
+    if not all(map(_is_plain, weights)): return None
     some = [_some_of(w) for w in weights]
     _tables[model] = identity, [(v, v.tobytes()) for v in some], table_of(model)
     return _tables[model][2]

@@ -26,7 +26,7 @@ def is_model(
 
 def _left_aside(path):
     "A model that was moved aside to be replaced by a process that was killed before it could; or None."
-    if path.exists() or not path.parent.is_dir(): return None
+    if os.path.exists(path) or not os.path.isdir(path.parent): return None  # False for odd names
     aside = re.compile(rf'\.{re.escape(path.name)}\.\d+\.old')               # as `atomic_folder` names it
     found = [p for p in path.parent.iterdir() if aside.fullmatch(p.name) and is_model(p)]
     if not found: return None

@@ -18,8 +18,8 @@ from .files import InputError, umask, atomic_folder, regular_file
 from .configuration import parameter_count
 from .encoder import EmbeddingModel
 from .folders import (
-    MODEL_FORMAT, ST_SETTINGS, check_modules, check_weights_header, find_model, is_model, is_model2vec, read_model_config,
-    read_settings, read_tokenizer)
+    MODEL_FORMAT, ST_SETTINGS, check_modules, check_weights_header, find_model, is_model, is_model2vec,
+    read_model_config, read_settings, read_tokenizer)
 from .hub import upload
 
 # %% ../nbs/04b_saving.ipynb #b4b00008

@@ -163,7 +163,7 @@ def _row_sums(table, factors, ids, ends):
 # %% ../nbs/04_static_table.ipynb #a1c40011
 def _to_unit(v):
     "Scale rows to length 1, in place; rows of zeros stay."
-    with np.errstate(over='ignore'): length = np.sqrt(np.einsum('ij,ij->i', v, v))
+    length = np.sqrt(np.einsum('ij,ij->i', v, v))  # infinite where 32 bits have no room
     if not ((length > 1e-12) & (length < 1e18)).all(): length = np.sqrt(np.square(v, dtype=np.float64).sum(1))
     v /= np.where(length == 0, 1, length)[:, None]
     return v
@@ -171,6 +171,7 @@ def _to_unit(v):
 # %% ../nbs/04_static_table.ipynb #a1c40013
 def _flat(rows, room):
     "Rows of ids, each cut to `room`, as one array and the places where they end, `(n+1,)`."
+    if len(rows) == 1: return np.array(rows[0][:room], np.int32), np.array([0, min(len(rows[0]), room)], np.int32)
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     if lengths.max() > room: rows, lengths = [r[:room] for r in rows], np.minimum(lengths, room)
     ids = np.fromiter(chain.from_iterable(rows), np.int32, lengths.sum())

@@ -72,7 +72,7 @@ def configured(folder, **changes):
 
 
 @pytest.mark.parametrize('changes,contains', [
-    (dict(hidden_dim=10**6, n_layers=12, feedforward_dim=10**6), 'asks for'),     # 7 * 10**13 parameters
+    (dict(hidden_dim=10**6, n_heads=1000, n_layers=12, feedforward_dim=10**6), 'asks for'),  # 7 * 10**13 parameters
     (dict(vocab_size=10**9, hidden_dim=1000, n_heads=1), 'asks for'),              # 10**12
     (dict(hidden_dim=10**400), 'too large'),
     (dict(n_layers=10**6), 'n_layers'), (dict(context_window=10**9), 'context_window'),
