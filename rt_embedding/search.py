@@ -98,6 +98,11 @@ def _check_texts(texts, entries):
         except ValueError as why:
             raise InputError(f"an entry is a dict with at least 'text', got {e!r:.80}: {why}") from None
 
+def _plain_entry(entry):
+    "NumPy's numbers, as they come out of tables, as Python's: an index is saved as JSON."
+    if not isinstance(entry, dict): return entry
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in entry.items()}
+
 # %% ../nbs/11_semantic_search.ipynb #c4ec5ead
 def check_vectors(
     vectors,    # of a model
@@ -137,7 +142,7 @@ def build(cls:SemanticIndex,
 ):                       # the index
     "Encode every text once."
     texts = list(texts)
-    entries = [dict(text=t) for t in texts] if entries is None else list(entries)
+    entries = [dict(text=t) for t in texts] if entries is None else [_plain_entry(e) for e in entries]
     check_dtype(dtype)
     _check_texts(texts, entries)
     vectors = check_vectors(encoder_of(model)(texts), len(texts))

@@ -24,7 +24,7 @@ def model(tokenizer, tmp_path_factory):
     (folder/'pairs.tsv').write_text(''.join(f'{a}\t{b}\n' for a, b in paraphrases(200)), encoding='utf-8')
     code, _, err = run('rt_train_contrastive', '--pairs', folder/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir',
                        folder/'run', '--batch_size', 16,
-                       '--max_steps', 4, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device',
+                       '--max_steps', 4, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 96, '--device',
                        'cpu')
     assert code == 0, err
     return folder/'run'
@@ -252,7 +252,7 @@ def test_damage_and_another_model_are_refused(model, tokenizer, notes, tmp_path)
         shutil.rmtree(tmp_path/'bad')
     code, _, err = run('rt_train_contrastive', '--pairs', model.parent/'pairs.tsv', '--tokenizer', tokenizer,
                        '--output_dir', tmp_path/'other', '--batch_size', 16,
-                       '--max_steps', 2, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device',
+                       '--max_steps', 2, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 96, '--device',
                        'cpu', '--seed', 7)
     assert code == 0, err
     refused(here('roses', '--index', index, '--model', tmp_path/'other'), 'another model')
