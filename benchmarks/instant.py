@@ -75,6 +75,12 @@ print(len(texts)/min(best), 1000*(time.perf_counter() - start)/300)
 '''
 
 
+PEAK = """import atexit, sys
+def _peak(): print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], file=sys.stderr)
+atexit.register(_peak)
+"""  # not ru_maxrss, which counts what the parent held when it forked
+
+
 def entry(checkout, name):
     "The Python code that does what a console script of a checkout does."
     module, function = re.search(rf'\b{name}=([\w.]+):(\w+)', (checkout/'settings.ini').read_text()).groups()
@@ -85,13 +91,14 @@ def measure(checkout, code, args=(), cwd=None):
     "One process: seconds of clock and processor, peak memory in MB, and the numbers that it printed last."
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONDONTWRITEBYTECODE'}  # compiled once
     start = time.perf_counter()
-    child = subprocess.Popen([sys.executable, '-c', code, *map(str, args)], cwd=cwd, text=True,
+    child = subprocess.Popen([sys.executable, '-c', PEAK + code, *map(str, args)], cwd=cwd, text=True,
                              env=env | {'PYTHONPATH': str(checkout)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = child.stdout.read(), child.stderr.read()
     _, status, used = os.wait4(child.pid, 0)
     if status: raise SystemExit(f'{checkout}: {err[-2000:]}')
     numbers = re.fullmatch(r'([\d.]+) ([\d.]+)', (out.strip().splitlines() or [''])[-1])
-    return dict(clock_s=time.perf_counter() - start, cpu_s=used.ru_utime + used.ru_stime, peak_mb=used.ru_maxrss/1024,
+    return dict(clock_s=time.perf_counter() - start, cpu_s=used.ru_utime + used.ru_stime,
+                peak_mb=int(err.split()[-1])/1024,
                 **(dict(per_second=float(numbers[1]), one_ms=float(numbers[2])) if numbers else {}))
 
 
