@@ -52,7 +52,8 @@ def fold_text(
     text = unicodedata.normalize('NFKC', _INVISIBLE.sub('', text)).replace('\u034f', '')
     return _LAO_AM.sub('\\1\u0eb3', _THAI_AM.sub('\\1\u0e33', text))
 
-_THAI_AM, _LAO_AM = re.compile('\u0e4d([\u0e48-\u0e4b]?)\u0e32'), re.compile('\u0ecd([\u0ec8-\u0ecb]?)\u0eb2')  # whole again
+_THAI_AM = re.compile('\u0e4d([\u0e48-\u0e4b]?)\u0e32')
+_LAO_AM = re.compile('\u0ecd([\u0ec8-\u0ecb]?)\u0eb2')  # whole again
 
 # %% ../nbs/00da_languages.ipynb #da000019
 _UNSPACED = ('\u0e01-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u1780-\u17d7\u1950-\u19af\u1a20-\u1a7c'

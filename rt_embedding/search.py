@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
-from .commands import import_extra
 from .files import InputError
 from .index_files import bring_back, check_entry, damaged, open_files, replace_files, write_entries
 from .nearest import decide, n_candidates, nearest, open_graph, to_codes
