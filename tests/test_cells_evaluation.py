@@ -1,4 +1,4 @@
-"What chapters 09a to 09c promise and do not show: models of sentence-transformers, bad arguments, files of one name."
+"What chapters 09a to 09g promise and do not show: models of sentence-transformers, bad arguments, files of one name."
 import gzip
 import sys
 import types
