@@ -146,3 +146,18 @@ def test_readers_end_when_the_command_is_killed(tmp_path):
         except OSError: return True
     wait_until(lambda: all(map(gone, workers)), seconds=30)
     assert not (tmp_path/'c.txt').exists()
+
+
+@pytest.mark.parametrize('n_layers', [0, 1])
+def test_absurd_weights_give_an_error_not_a_file(n_layers, tokenizer, corpus, capsys, tmp_path):
+    import torch
+
+    from rt_embedding import EmbeddingModel, SentencePieceTokenizer
+    model = EmbeddingModel(200, embedding_dim=8, hidden_dim=16, n_layers=n_layers, n_heads=2, context_window=16,
+                           tokenizer=SentencePieceTokenizer(tokenizer))
+    with torch.no_grad():
+        for p in model.parameters(): p.mul_(1e30)
+    model.save_pretrained(tmp_path/'model')
+    refused(call('rt_embed', capsys, '--model', tmp_path/'model', '--input', corpus, '--output', tmp_path/'v.npy'),
+            'without a direction')
+    assert [p.name for p in tmp_path.iterdir()] == ['model']
