@@ -169,11 +169,13 @@ def command(
     name:str='', # of the command; without it 'rt_' and the name of the function
 ):               # function for `console_scripts`; called with a list of arguments it is a command in this process
     "Make a console command of `func`: bad input ends with one line and exit code 2, Ctrl-C with 130."
-    name = name or 'rt_' + func.__name__
+    name, parsers = name or 'rt_' + func.__name__, []
     @wraps(func)
     def run(argv=None):
         prog = Path(sys.argv[0]).name if argv is None else name
-        parsed = vars(anno_parser(func, prog=prog).parse_args(argv))
+        if not parsers: parsers.append(anno_parser(func))  # once: each call writes the defaults into the help again
+        parsers[0].prog = prog
+        parsed = vars(parsers[0].parse_args(argv))
         args = {k: v for k, v in parsed.items() if k not in ('pdb', 'xtra')}  # fastcore's own
         if argv is None: _plain_terminal()
         line = [prog, *(sys.argv[1:] if argv is None else argv)]

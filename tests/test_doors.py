@@ -161,3 +161,12 @@ def test_absurd_weights_give_an_error_not_a_file(n_layers, tokenizer, corpus, ca
     refused(call('rt_embed', capsys, '--model', tmp_path/'model', '--input', corpus, '--output', tmp_path/'v.npy'),
             'without a direction')
     assert [p.name for p in tmp_path.iterdir()] == ['model']
+
+
+def test_help_is_the_same_a_second_time(capsys):
+    from rt_embedding.tokenizer import rt_train_tokenizer
+    said = []
+    for _ in range(2):
+        with pytest.raises(SystemExit): rt_train_tokenizer(['--help'])
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] and said[0].count('(default: data/corpus.txt)') == 1
