@@ -95,7 +95,7 @@ def _with_prompt(texts, prompt):
     return list(joined) if isinstance(texts, list) else joined
 
 def kept_dimensions(
-    model:EmbeddingModel,
+    model:EmbeddingModel,  # with its settings
 )->int:  # 1..E
     "How many dimensions `encode` keeps where no number is given."
     return min(model.truncate_dim or model.config.embedding_dim, model.config.embedding_dim)

@@ -134,11 +134,13 @@ def _refuse_foreign(path, start):
     if what: raise InputError(f'{path} is {what}')
 
 # %% ../nbs/00f_text.ipynb #9a3d0001
+_CONVERT = ('convert it from its own encoding, for example: iconv -f latin1 -t utf-8 '
+            '(others: windows-1251, gb18030, shift_jis, utf-16)')
+
 def not_utf8(
     place,                      # a file, or a file and a line
     error:UnicodeDecodeError,   # what decoding raised
-    remedy:str='convert it from its own encoding, for example: iconv -f latin1 -t utf-8 '
-               '(others: windows-1251, gb18030, shift_jis, utf-16)',  # what to do about it
+    remedy:str=_CONVERT,        # what to do about it
 )->InputError:  # to be raised
     "The one message about bytes that are not UTF-8."
     byte = error.object[error.start]

@@ -168,5 +168,5 @@ def test_help_is_the_same_a_second_time(capsys):
     said = []
     for _ in range(2):
         with pytest.raises(SystemExit): rt_train_tokenizer(['--help'])
-        said.append(capsys.readouterr().out)
+        said.append(' '.join(capsys.readouterr().out.split()))
     assert said[0] == said[1] and said[0].count('(default: data/corpus.txt)') == 1

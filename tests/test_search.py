@@ -24,7 +24,7 @@ def model(tokenizer, tmp_path_factory):
     (folder/'pairs.tsv').write_text(''.join(f'{a}\t{b}\n' for a, b in paraphrases(200)), encoding='utf-8')
     code, _, err = run('rt_train_contrastive', '--pairs', folder/'pairs.tsv', '--tokenizer', tokenizer, '--output_dir',
                        folder/'run', '--batch_size', 16,
-                       '--max_steps', 4, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device',
+                       '--max_steps', 4, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 96, '--device',
                        'cpu')
     assert code == 0, err
     return folder/'run'
@@ -68,7 +68,7 @@ def test_every_kind_of_file_with_file_line_and_snippet(model, notes, tmp_path, m
     index = tmp_path/'my.index'
     code, out, err = run('rt_search', 'Cover the roses before the first frost.', '--input', notes, '--index', index,
                          '--model', model, '--k', 2)
-    assert code == 0 and '10 passages of 4 files' in err and '4 new' in err and '10 encoded' in err, err
+    assert code == 0 and '8 passages of 4 files' in err and '4 new' in err and '8 encoded' in err, err
     assert 'Garden > Winter' in out and 'garden.md:7' in out and 'Cover the roses' in out, out
     for text, file, line, cell in (('Roses like sun and water.', 'garden.md', 3, None),
                                    ('repair the old bicycle', 'list.txt', 2, None),
@@ -252,7 +252,7 @@ def test_damage_and_another_model_are_refused(model, tokenizer, notes, tmp_path)
         shutil.rmtree(tmp_path/'bad')
     code, _, err = run('rt_train_contrastive', '--pairs', model.parent/'pairs.tsv', '--tokenizer', tokenizer,
                        '--output_dir', tmp_path/'other', '--batch_size', 16,
-                       '--max_steps', 2, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 32, '--device',
+                       '--max_steps', 2, '--preset', 'tiny', '--embedding_dim', 16, '--context_window', 96, '--device',
                        'cpu', '--seed', 7)
     assert code == 0, err
     refused(here('roses', '--index', index, '--model', tmp_path/'other'), 'another model')
@@ -277,16 +277,16 @@ def test_bad_input_is_one_line(model, notes, tmp_path):
 def test_the_python_environment(model, tmp_path, monkeypatch):
     """The entries of `python` are the documented objects; nothing is read again while the installed packages stay the
     same."""
-    from rt_embedding import EmbeddingModel, passages
+    from rt_embedding import EmbeddingModel, input_files
     from rt_embedding.index_updates import update_index
     from rt_embedding.python_docs import documented_objects
-    monkeypatch.setattr(passages, 'documented_objects', lambda: documented_objects(['json', 'textwrap', 'shutil']))
+    monkeypatch.setattr(input_files, 'documented_objects', lambda: documented_objects(['json', 'textwrap', 'shutil']))
     m = EmbeddingModel.from_pretrained(model)
     index, counts = update_index(tmp_path/'python.index', m, 'python')
     assert counts['new'] == 1 and counts['passages'] > 20
     found = {e['name']: e for e in (index.entries[i] for i in range(len(index)))}
     assert found['json.dumps']['line'] > 1 and found['json.dumps']['file'].endswith('json/__init__.py')
-    monkeypatch.setattr(passages, 'documented_objects', None)
+    monkeypatch.setattr(input_files, 'documented_objects', None)
     assert update_index(tmp_path/'python.index', m)[1]['unchanged'] == 1
 
 
