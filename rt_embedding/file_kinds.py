@@ -384,8 +384,10 @@ def json_lines_blocks(
         except (ValueError, RecursionError): shown = line
         if shown: yield Block(((number, shown),))
 
-# %% ../nbs/10c_file_kinds.ipynb #13747bfb
+# %% ../nbs/10c_file_kinds.ipynb #13747b04
 EXTRAS = dict(pdf='pypdf', docx='docx')   # kind of file -> package of the extra `files`
+_W = '{http://schemas.openxmlformats.org/wordprocessingml/2006/main}'
+_WORD_MARKS = {f'{_W}tab': '\t', f'{_W}br': '\n', f'{_W}cr': '\n'}
 
 def pdf_blocks(
     raw:bytes,     # of a file
@@ -397,22 +399,31 @@ def pdf_blocks(
     for number, page in enumerate(document.pages, 1):
         for b in text_blocks(page.extract_text()): yield b._replace(headings=(title,) if title else (), cell=number)
 
+def _within(node, *tags): return next(node.iterancestors(*(_W + tag for tag in tags)), None)
+def _shown_text(element):
+    "The text of a part of a Word document with all tracked changes accepted."
+    runs = (r for r in element.iter(f'{_W}r') if _within(r, 'moveFrom') is None)  # shown where it was moved to
+    return ''.join(x.text or '' if x.tag == f'{_W}t' else _WORD_MARKS.get(x.tag, '') for r in runs for x in r)
+def _row_cells(table):  # tables in cells are a part of their cell
+    for row in table.iter(f'{_W}tr'):
+        if _within(row, 'tbl') is table:
+            yield [' '.join(map(_shown_text, c.iter(f'{_W}p'))) for c in row.iter(f'{_W}tc') if _within(c, 'tr') is row]
+
 def docx_blocks(
     raw:bytes,     # of a file
 )->list:           # of `Block`s, with the number of the paragraph as `cell`
     "Paragraphs and rows of tables of a Word document."
     if sum(part.file_size for part in zipfile.ZipFile(BytesIO(raw)).infolist()) > MAX_TEXT_BYTES:
         raise InputError(f'it has more than {MAX_TEXT_BYTES >> 20} MiB when opened')
-    page, styles = Outline(), {}                                         # looking a style up is slow
-    for page.cell, part in enumerate(import_extra('docx', 'files').Document(BytesIO(raw)).iter_inner_content(), 1):
-        if hasattr(part, 'rows'):
-            for row in part.rows: page.add([(1, row_text([cell.text for cell in row.cells]))], 'table')
-            continue
-        style = part._p.style
-        if style not in styles: styles[style] = part.style.name if part.style else ''
-        level = re.fullmatch(r'Title|Heading (\d)', styles[style])
-        if level: page.enter(int(level[1] or 0), part.text, 1)
-        else: page.add(list(_numbered(part.text)))
+    document, page = import_extra('docx', 'files').Document(BytesIO(raw)), Outline()
+    names = {style.style_id: style.name for style in document.styles}
+    parts = (p for p in document.element.body.iter(f'{_W}p', f'{_W}tbl') if _within(p, 'tbl', 'p') is None)
+    for page.cell, part in enumerate(parts, 1):
+        if part.tag == f'{_W}tbl':
+            for cells in _row_cells(part): page.add([(1, row_text(cells))], 'table')
+        elif level := re.fullmatch(r'Title|Heading (\d)', names.get(part.style) or ''):
+            page.enter(int(level[1] or 0), _shown_text(part), 1)
+        else: page.add(list(_numbered(_shown_text(part))))
     return page.close()
 
 # %% ../nbs/10c_file_kinds.ipynb #69c6d4ff
