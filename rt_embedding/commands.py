@@ -131,6 +131,7 @@ def command_line()->str:  # '' in a notebook or in another program
     "The line that started the running command: what to type to resume it."
     return shlex.join(map(str, _running))
 
+# %% ../nbs/00c_commands.ipynb #5b171202
 @contextmanager
 def _as_running(line):
     "Remember the line of a command while it runs; commands may call commands."

@@ -74,6 +74,7 @@ def _leave():
     for stream in sys.stdout, sys.stderr: stream.flush()
     os._exit(exit_code[-1])
 
+# %% ../nbs/05a_distributed.ipynb #5b170502
 def _join(device):
     "Connect to the others."
     for name in ('RANK', 'MASTER_ADDR', 'MASTER_PORT'):

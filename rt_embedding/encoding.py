@@ -101,6 +101,12 @@ def kept_dimensions(
     return min(model.truncate_dim or model.config.embedding_dim, model.config.embedding_dim)
 
 # %% ../nbs/04b_encoding.ipynb #a1e40002
+def _is_plain(w):
+    "Can NumPy look at this weight, and does PyTorch count its changes?"
+    return (type(w) in (Tensor, nn.Parameter) and w.dtype is torch.float32 and w.device.type == 'cpu'
+            and not w.is_inference())
+
+# %% ../nbs/04b_encoding.ipynb #5b170302
 def _bag_weights(model):
     "The weights that a table is made of, or None where the model computes anything else than a plain bag."
     if len(model.blocks) or model.logger.active or model._tokenizer is None: return None
@@ -113,11 +119,6 @@ def _bag_weights(model):
     if model.pooling_logit is not None: weights.append(model.pooling_logit)
     return weights
 
-def _is_plain(w):
-    "Can NumPy look at this weight, and does PyTorch count its changes?"
-    return (type(w) in (Tensor, nn.Parameter) and w.dtype is torch.float32 and w.device.type == 'cpu'
-            and not w.is_inference())
-
 # %% ../nbs/04b_encoding.ipynb #a1e40005
 _tables = WeakKeyDictionary()  # model -> (identity of its weights, [(view of some numbers, their bytes)], table)
 
@@ -127,6 +128,7 @@ def _some_of(w):
     rows, columns = a.shape
     return a.reshape(-1)[::rows//64*columns + int(.382*columns) or 1]
 
+# %% ../nbs/04b_encoding.ipynb #5b170402
 def kept_table(
     model,  # an `EmbeddingModel`
 ):          # `StaticTable` of its present weights, or None

@@ -43,6 +43,7 @@ def _shown_values(text):
     "The values in a tag or shortcode that a reader sees."
     return ' '.join(a or b for a, b in _shown.findall(text))
 
+# %% ../nbs/06d_markdown.ipynb #5b170802
 def _colon_title(rest):
     "What a reader sees of the line that opens a box with colons."
     values = ' '.join(map(_shown_values, _braces.findall(rest)))
@@ -262,6 +263,7 @@ def fence(self:_Markdown, token, i):
     if box and self.depth < 8: read_markdown(self.blocks, _option.sub('', token.content), number, self.depth + 1)
     else: self.blocks.add(_numbered(token.content, number + 1), 'code')
 
+# %% ../nbs/06d_markdown.ipynb #5b170902
 @patch
 def html_block(self:_Markdown, token, i):
     text, number = token.content, self.number(token)

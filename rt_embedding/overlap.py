@@ -30,6 +30,7 @@ def one_form(
     parts = [w[i:i + 256] for w in text.split() for i in range(0, len(w), 256)]
     return ' '.join(unicodedata.normalize('NFKC', w) for w in parts)
 
+# %% ../nbs/00i_overlap.ipynb #5b171002
 def text_hash(
     text:str,  # any text
 )->int:        # signed 64 bits; equal for texts that differ in case, white space or Unicode form only

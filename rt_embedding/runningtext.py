@@ -120,6 +120,17 @@ def _running_text(path):
     raise InputError(f"{path} holds {what}, not running text: use source='pairs' (or 'auto')")
 
 # %% ../nbs/00n_running_text.ipynb #dd99d80e
+def _adjacent(lines, language=None):
+    "The neighbours of one file. A sentence that only repeats the one before it makes no pair."
+    found, before = PairList(), None
+    for sentence in passage_sentences(lines, language):
+        if before is not None and sentence is not None:
+            if text_key(before) != text_key(sentence): found.append((before, sentence))
+            else: found.left_out['a sentence and its repetition'] += 1
+        before = sentence
+    return found
+
+# %% ../nbs/00n_running_text.ipynb #5b170202
 def adjacent_pairs(
     paths,                   # text file, folder, glob, or a list of them; an empty line ends a passage
     language:str|None=None,  # a code of `LANGUAGES`, for `split_sentences`
@@ -129,16 +140,6 @@ def adjacent_pairs(
     for path in expand_paths(paths): found.add(_adjacent(_running_text(path), language))
     if not found:
         raise InputError(f"{paths}: no two sentences follow each other; give running text, or source='dropout'")
-    return found
-
-def _adjacent(lines, language=None):
-    "The neighbours of one file. A sentence that only repeats the one before it makes no pair."
-    found, before = PairList(), None
-    for sentence in passage_sentences(lines, language):
-        if before is not None and sentence is not None:
-            if text_key(before) != text_key(sentence): found.append((before, sentence))
-            else: found.left_out['a sentence and its repetition'] += 1
-        before = sentence
     return found
 
 # %% ../nbs/00n_running_text.ipynb #08ffc31b

@@ -147,6 +147,13 @@ def not_utf8(
     return InputError(f'{place}: not UTF-8 (byte 0x{byte:02x} at position {error.start}); {remedy}')
 
 # %% ../nbs/00f_text.ipynb #9a3d0003
+def _reads_as(start, encoding):
+    "Are these bytes text in an encoding: letters and line ends, nothing unassigned, no control characters?"
+    try: text = codecs.getincrementaldecoder(encoding)().decode(start)
+    except UnicodeDecodeError: return False
+    return all(c in '\t\n\f\r' or unicodedata.category(c) not in ('Cc', 'Cn', 'Co', 'Cs') for c in text)
+
+# %% ../nbs/00f_text.ipynb #5b170102
 _MARKS = {codecs.BOM_UTF32_LE: 'utf-32', codecs.BOM_UTF32_BE: 'utf-32', codecs.BOM_UTF16_LE: 'utf-16',
           codecs.BOM_UTF16_BE: 'utf-16'}
 
@@ -163,12 +170,6 @@ def _encoding(start):
         if not none and len(start) >= 4 and (many >= len(start)*.2 or many and not plain) and _reads_as(start, name):
             return name
     return 'utf-8'
-
-def _reads_as(start, encoding):
-    "Are these bytes text in an encoding: letters and line ends, nothing unassigned, no control characters?"
-    try: text = codecs.getincrementaldecoder(encoding)().decode(start)
-    except UnicodeDecodeError: return False
-    return all(c in '\t\n\f\r' or unicodedata.category(c) not in ('Cc', 'Cn', 'Co', 'Cs') for c in text)
 
 # %% ../nbs/00f_text.ipynb #00d0a008
 def _blocks(path, file):

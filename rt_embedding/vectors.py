@@ -46,6 +46,7 @@ def _is_tensor(x):
     torch = sys.modules.get('torch')
     return torch is not None and isinstance(x, torch.Tensor)
 
+# %% ../nbs/00j_vectors.ipynb #5b171102
 def cut_vectors(
     x,         # `(...,E)` vectors, a NumPy array or a tensor
     dim:int,   # number of first dimensions to keep, 1 to E

@@ -150,6 +150,7 @@ def close_row(self:_Page):
         self.blocks.add(lines)
     elif row.strip(): self.rows.append((next(n for n, text in lines if text.strip()), row))
 
+# %% ../nbs/06c_web_pages.ipynb #5b170602
 @patch
 def close_table(self:_Page):
     "End a table, or the part of it that is above something else."
@@ -291,6 +292,7 @@ def _decoded(raw, codec):
     text = raw.decode(codec, 'replace')
     return text, codec, text.count('\ufffd')
 
+# %% ../nbs/06c_web_pages.ipynb #5b170702
 def html_text(
     raw:bytes,  # a page
 )->tuple:       # (text, name of the codec, number of characters that could not be read)
