@@ -56,7 +56,7 @@ class BagRows:
     def __getitem__(self, ids):
         rows = fold_rows(self.embedding[ids], self.norm, self.projection)
         if self.source and not np.isfinite(rows).all():
-            raise InputError(f'{self.source} holds or leads to NaN or infinity: this model is broken')
+            raise InputError(f'{self.source} holds NaN or infinity: this model is broken')
         return rows
 
     def whole(self)->np.ndarray:  # `(V,E)` float32
