@@ -20,7 +20,8 @@ from .encoder import EmbeddingModel
 from .files import InputError, atomic_folder, read_json, regular_file, umask
 from .folders import is_model2vec
 from .onnx import OnnxEncoder, export_onnx
-from .static import fold
+from .static import fold, why_not_finite
+from .runs import locked_output
 from .runningtext import read_sentences
 from .tokenizer import MAX_MODEL_BYTES, SentencePieceTokenizer
 from .vocabulary import BOS_ID, EOS_ID, MASK_ID, MASK_PIECE, UNK_ID
@@ -238,9 +239,10 @@ def _m2v_rows(folder):
         rows = rows[mapping]
     weights = parts.get('weights', np.ones(len(rows), np.float32))
     if weights.shape != rows.shape[:1]: raise InputError(f'{file}: {len(rows)} rows, but {weights.shape} weights')
-    rows = rows.astype(np.float32)*weights[:, None].astype(np.float32)
-    if not np.isfinite(rows).all(): raise InputError(f'{file} holds NaN or infinity: this model is broken')
-    return rows
+    with np.errstate(over='ignore', invalid='ignore'):
+        product = rows.astype(np.float32)*weights[:, None].astype(np.float32)
+    if np.isfinite(product).all(): return product
+    raise InputError(f'{file} holds {why_not_finite(rows, weights)}: this model is broken')
 
 # %% ../nbs/11c_model2vec.ipynb #2bec002a
 def read_model2vec(
@@ -303,7 +305,8 @@ def export_model(
     if int8 and format != 'onnx': raise InputError('--int8 is for --format onnx: the rows of model2vec stay in 32 bits')
     texts = list(islice(read_sentences(input), 1000)) if input else _SAMPLE
     m = EmbeddingModel.from_pretrained(model)
-    if format == 'onnx': _export_onnx(m, output, int8, texts)
-    else: _export_model2vec(m, output, texts)
+    with locked_output(output):
+        if format == 'onnx': _export_onnx(m, output, int8, texts)
+        else: _export_model2vec(m, output, texts)
 
 rt_export = command(export_model, 'rt_export')
