@@ -131,6 +131,8 @@ def read_tokenizer(
     "The tokenizer in a model folder, if it is the one that the model was trained with."
     file = regular_file(folder/'tokenizer.model', MAX_MODEL_BYTES, inside=folder)
     tokenizer = SentencePieceTokenizer(file)
+    if 'tokenizer_sha256' not in config:
+        logger.warning(f'{file}: config.json has no tokenizer_sha256: nothing shows that the model was trained with it')
     if tokenizer.sha256 != config.get('tokenizer_sha256', tokenizer.sha256):
         raise InputError(f'{file} is not the tokenizer that this model was trained with')
     return tokenizer
