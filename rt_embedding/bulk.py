@@ -23,7 +23,7 @@ from .paths import user_path
 from .runs import begin_worker, locked_folder, locked_output, read_json_lines
 from .text import expand_paths, numbered_lines
 from .runningtext import read_sentences
-from .static import is_table
+from .folders import is_table
 
 # %% ../nbs/05c_many_files.ipynb #6e82ddc9
 def _write_header(file, rows, dim):
