@@ -19,8 +19,10 @@ from .configuration import parameter_count
 from .encoder import EmbeddingModel
 from .folders import (
     MODEL_FORMAT, ST_SETTINGS, check_modules, check_weights_header, find_model, is_model, is_model2vec,
-    read_model_config, read_settings, read_tokenizer)
+    is_table, read_model_config, read_settings, read_tokenizer)
 from .hub import upload
+from .small_tables import bag_of_table
+from .static import load_table
 
 # %% ../nbs/04c_saving.ipynb #b4b00008
 ST_FILES = {  # what sentence-transformers looks for; see the chapter on it
@@ -149,6 +151,7 @@ def _read_weights(path, n_parameters, folder):
 def _from_folder(cls:EmbeddingModel, folder, device, changes):
     "The model in a folder that stays as it is meanwhile."
     if is_model2vec(folder): return import_module('rt_embedding.model2vec').read_model2vec(folder, device, **changes)
+    if is_table(folder): return bag_of_table(load_table(folder, verify=True), **changes).to(device or 'cpu')
     shape, config = read_model_config(folder, changes)
     check_modules(folder)
     settings = read_settings(folder)
@@ -165,7 +168,7 @@ def _from_folder(cls:EmbeddingModel, folder, device, changes):
 # %% ../nbs/04c_saving.ipynb #b4b00022
 @patch(cls_method=True)
 def from_pretrained(cls:EmbeddingModel,
-    path,                # a model folder or a run folder; `user/name` on the hub if there is none
+    path,                # a model folder, a run folder or a saved table; a name in the package or on the hub
     device=None,         # where to put the model
     revision:str|None=None,  # branch, tag or commit on the hub
     **changes,           # configuration that does not change the weights: dropout, context_window
