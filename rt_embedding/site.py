@@ -178,4 +178,5 @@ def _names(cell):
 
 def _place(source, names):
     "Where the first of some names is defined in a source."
-    return min(source.find(f'{kind} {n.split(".")[-1]}') % (len(source) + 1) for n in names for kind in ('def', 'class'))
+    found = [source.find(f'{kind} {n.split(".")[-1]}') for n in names for kind in ('def', 'class')]
+    return min([at for at in found if at >= 0], default=len(source))
