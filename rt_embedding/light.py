@@ -8,14 +8,14 @@ __all__ = ['find_encoder', 'open_encoder']
 # %% ../nbs/04d_light_door.ipynb #7cfdc279
 from pathlib import Path
 from .folders import find_model
-from .static import NoTable, is_table, load_table
+from .static import NoTable, load_table
 
 # %% ../nbs/04d_light_door.ipynb #a0a7c264
 def find_encoder(
-    path,      # a saved table, a model or run folder, or `user/name` on the hub
+    path,      # a saved table, a model or run folder, or a name, see `find_model`
 )->Path:       # the folder
     "Find what `open_encoder` opens."
-    return Path(path) if is_table(path) else find_model(path)
+    return find_model(path)
 
 # %% ../nbs/04d_light_door.ipynb #bfc7c80b
 def open_encoder(

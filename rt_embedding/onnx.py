@@ -13,11 +13,11 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from .commands import import_extra
-from .files import InputError, atomic_folder
+from .files import InputError, atomic_folder, read_folder, read_json, regular_file
 from .coverage import Truncation
 from .encoder import EmbeddingModel
 from .encoding import evaluating, pad_rows
-from .tokenizer import SentencePieceTokenizer
+from .tokenizer import MAX_MODEL_BYTES, SentencePieceTokenizer
 
 # %% ../nbs/08c_onnx.ipynb #30c8fbcd
 class _Embed(nn.Module):
@@ -92,12 +92,35 @@ def export_onnx(
 # %% ../nbs/08c_onnx.ipynb #ebe4d8d4
 def _read_config(folder):
     "The configuration of an exported folder, or an error that says what is wrong with it."
-    try: config = json.loads((folder/'onnx.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError) as e:
-        raise InputError(f'{folder} is not an ONNX export: {e}; make one with rt_export') from None
-    if not isinstance(config, dict) or config.get('format_version') != ONNX_FORMAT:
+    try: config = read_json(folder/'onnx.json', inside=folder)
+    except InputError as e: raise InputError(f'{folder} is not an ONNX export: {e}; make one with rt_export') from None
+    if config.get('format_version') != ONNX_FORMAT:
         raise InputError(f'{folder}/onnx.json is not of format {ONNX_FORMAT}: export the model again')
+    for name, least in dict(context_window=3, embedding_dim=1).items():
+        if type(n := config.get(name)) is not int or not least <= n < 1 << 31:
+            raise InputError(f'{folder}/onnx.json: {name} must be a whole number of at least {least}, got {n!r:.40}')
     return config
+
+# %% ../nbs/08c_onnx.ipynb #5a0c0001
+def _start_session(folder, n_threads, embedding_dim):
+    "The graph in a folder, ready to run; its vectors have the promised dimension."
+    ort = import_extra('onnxruntime', 'onnx')
+    path, options = regular_file(folder/'model.onnx', 1 << 36, inside=folder), ort.SessionOptions()
+    options.intra_op_num_threads = n_threads or 0
+    try: session = ort.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+    except Exception as e: raise InputError(f'{path} cannot be read: {str(e).splitlines()[0]}') from e
+    if (found := session.get_outputs()[0].shape[-1:]) != [embedding_dim]:
+        raise InputError(f'{path} gives vectors of {found}, onnx.json promises {embedding_dim}: export the model again')
+    return session
+
+# %% ../nbs/08c_onnx.ipynb #5a0c0003
+def _open_export(folder, n_threads):
+    "Configuration, tokenizer and session of an exported folder that stays as it is meanwhile."
+    config = _read_config(folder)
+    tokenizer = SentencePieceTokenizer(regular_file(folder/'tokenizer.model', MAX_MODEL_BYTES, inside=folder))
+    if tokenizer.sha256 != config.get('tokenizer_sha256'):
+        raise InputError(f'{folder}/tokenizer.model is not the one of this model: export the model again')
+    return config, tokenizer, _start_session(folder, n_threads, config['embedding_dim'])
 
 # %% ../nbs/08c_onnx.ipynb #c1a89f8f
 class OnnxEncoder:
@@ -106,14 +129,7 @@ class OnnxEncoder:
         folder,                # from `export_onnx`
         n_threads:int|None=None,  # None: one for each core
     ):
-        ort, folder = import_extra('onnxruntime', 'onnx'), Path(folder)
-        self.config = _read_config(folder)
-        self.tokenizer, options = SentencePieceTokenizer(folder/'tokenizer.model'), ort.SessionOptions()
-        if self.tokenizer.sha256 != self.config.get('tokenizer_sha256'):
-            raise InputError(f'{folder}/tokenizer.model is not the one of this model: export the model again')
-        options.intra_op_num_threads = n_threads or 0
-        try: self.session = ort.InferenceSession(folder/'model.onnx', options, providers=['CPUExecutionProvider'])
-        except Exception as e: raise InputError(f'{folder}/model.onnx cannot be read: {str(e).splitlines()[0]}') from e
+        self.config, self.tokenizer, self.session = read_folder(Path(folder), lambda f: _open_export(f, n_threads))
 
 # %% ../nbs/08c_onnx.ipynb #f3fbb500
 @patch

@@ -14,13 +14,15 @@ from fastcore.basics import patch
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from .files import InputError, umask, atomic_folder, regular_file
+from .files import InputError, umask, atomic_folder, read_folder, regular_file
 from .configuration import parameter_count
 from .encoder import EmbeddingModel
 from .folders import (
     MODEL_FORMAT, ST_SETTINGS, check_modules, check_weights_header, find_model, is_model, is_model2vec,
-    read_model_config, read_settings, read_tokenizer)
+    is_table, read_model_config, read_settings, read_tokenizer)
 from .hub import upload
+from .small_tables import bag_of_table
+from .static import load_table
 
 # %% ../nbs/04c_saving.ipynb #b4b00008
 ST_FILES = {  # what sentence-transformers looks for; see the chapter on it
@@ -144,17 +146,12 @@ def _read_weights(path, n_parameters, folder):
         raise InputError(f'{path} holds NaN or infinity in {wrong[0]:.60}: this model is broken')
     return weights
 
-# %% ../nbs/04c_saving.ipynb #b4b00022
+# %% ../nbs/04c_saving.ipynb #b4b0a00b
 @patch(cls_method=True)
-def from_pretrained(cls:EmbeddingModel,
-    path,                # a model folder or a run folder; `user/name` on the hub if there is none
-    device=None,         # where to put the model
-    revision:str|None=None,  # branch, tag or commit on the hub
-    **changes,           # configuration that does not change the weights: dropout, context_window
-)->EmbeddingModel:       # in eval mode, with its tokenizer
-    "Load a saved model; nothing in the folder is executed, and sizes are checked before memory is taken."
-    folder = find_model(path, revision)
+def _from_folder(cls:EmbeddingModel, folder, device, changes):
+    "The model in a folder that stays as it is meanwhile."
     if is_model2vec(folder): return import_module('rt_embedding.model2vec').read_model2vec(folder, device, **changes)
+    if is_table(folder): return bag_of_table(load_table(folder, verify=True), **changes).to(device or 'cpu')
     shape, config = read_model_config(folder, changes)
     check_modules(folder)
     settings = read_settings(folder)
@@ -167,6 +164,17 @@ def from_pretrained(cls:EmbeddingModel,
     if (folder/'tokenizer.model').exists(): model.tokenizer = read_tokenizer(folder, config)
     model.settings = settings
     return model.to(device or 'cpu').eval()
+
+# %% ../nbs/04c_saving.ipynb #b4b00022
+@patch(cls_method=True)
+def from_pretrained(cls:EmbeddingModel,
+    path,                # a model folder, a run folder or a saved table; a name in the package or on the hub
+    device=None,         # where to put the model
+    revision:str|None=None,  # branch, tag or commit on the hub
+    **changes,           # configuration that does not change the weights: dropout, context_window
+)->EmbeddingModel:       # in eval mode, with its tokenizer
+    "Load a saved model; nothing in the folder is executed, and sizes are checked before memory is taken."
+    return read_folder(find_model(path, revision), lambda folder: cls._from_folder(folder, device, changes))
 
 # %% ../nbs/04c_saving.ipynb #b4b0a005
 @patch

@@ -119,16 +119,37 @@ def test_terminal_codes_in_names_are_shown_not_sent(corpus, tmp_path):
     assert code == 0 and '\\x1b[31m' in out and not re.search('[\x1b\u202e]', out + err)
 
 
-def test_one_writer_at_a_time_and_nothing_left_of_a_killed_one(corpus, tmp_path):
+PRODUCTS = dict(  # command -> what it may be writing, and its arguments
+    rt_train_tokenizer=('t.model', ['--input', '{corpus}', '--vocab_size', 150, '--output', '{out}/t']),
+    rt_corpus=('c.txt', ['{corpus}', '--output', '{out}/c.txt']),
+    rt_embed=('v.npy', ['--model', '{model}', '--input', '{corpus}', '--output', '{out}/v.npy', '--device', 'cpu']),
+    rt_export=('e', ['--model', '{model}', '--output', '{out}/e', '--format', 'model2vec']),
+    rt_search=('ix', ['a question', '--model', '{model}', '--input', '{corpus}', '--index', '{out}/ix']),
+    rt_analyse=('a', ['--model', '{model}', '--input', '{corpus}', '--output', '{out}/a']),
+    rt_evaluate=('s', ['--model', '{model}', '--corpus', '{corpus}', '--output', '{out}/s']))
+
+
+@pytest.mark.parametrize('name', PRODUCTS)
+def test_one_writer_at_a_time(name, tokenizer, corpus, capsys, tmp_path):
     from rt_embedding.runs import locked_output
-    left = tmp_path/'.t.model.ab12cd34.tmp'
-    left.write_bytes(b'half a model of a killed process')
-    flags = ['--input', corpus, '--vocab_size', 150, '--output', tmp_path/'t']
-    with locked_output(tmp_path/'t.model'):
-        refused(run('rt_train_tokenizer', *flags), 't.model', 'being written by another process')
-    left.write_bytes(b'half a model of a killed process')
-    assert run('rt_train_tokenizer', *flags)[0] == 0
-    assert {p.name for p in tmp_path.iterdir()} == {'t.model', 't.vocab'}
+    product, args = PRODUCTS[name]
+    (out := tmp_path/'out').mkdir()
+    small_model(tokenizer).save_pretrained(tmp_path/'model')
+    args = [str(a).format(corpus=corpus, model=tmp_path/'model', out=out) for a in args]
+    with locked_output(out/product): refused(call(name, capsys, *args), product, 'by another process')
+    assert not os.listdir(out)
+
+
+@pytest.mark.parametrize('name', ['rt_train_tokenizer', 'rt_corpus', 'rt_embed', 'rt_search'])
+def test_nothing_is_left_of_a_killed_writer(name, tokenizer, corpus, capsys, tmp_path):
+    product, args = PRODUCTS[name]
+    (out := tmp_path/'out').mkdir()
+    small_model(tokenizer).save_pretrained(tmp_path/'model')
+    left = out/f'.{product}.ab12cd34.tmp'
+    left.mkdir() if name == 'rt_search' else left.write_bytes(b'half of what a killed process wrote')
+    args = [str(a).format(corpus=corpus, model=tmp_path/'model', out=out) for a in args]
+    assert call(name, capsys, *args)[0] == 0
+    assert (out/product).exists() and not [p for p in os.listdir(out) if p.startswith('.')]
 
 
 @pytest.mark.skipif(not os.path.isdir('/proc/self/task'), reason='needs /proc')
@@ -148,18 +169,51 @@ def test_readers_end_when_the_command_is_killed(tmp_path):
     assert not (tmp_path/'c.txt').exists()
 
 
+def small_model(tokenizer, n_layers=0, context_window=16):
+    from rt_embedding import EmbeddingModel, SentencePieceTokenizer
+    return EmbeddingModel(200, embedding_dim=8, hidden_dim=16, n_layers=n_layers, n_heads=2,
+                          context_window=context_window, tokenizer=SentencePieceTokenizer(tokenizer))
+
+
+@pytest.mark.parametrize('door, module, function', [
+    ('model', 'saving', 'read_settings'), ('light', 'static', 'read_settings'), ('table', 'static', '_table_config')])
+def test_a_model_replaced_while_it_is_read_is_the_old_or_the_new_one(door, module, function, tokenizer, tmp_path,
+                                                                     monkeypatch):
+    "The folder is replaced between the reading of its configuration and of its weights, three times."
+    from importlib import import_module
+
+    import numpy as np
+
+    from rt_embedding import EmbeddingModel
+    from rt_embedding.light import open_encoder
+    from rt_embedding.static import fold
+    folder, models = tmp_path/'model', [small_model(tokenizer, context_window=n) for n in (16, 20, 24, 28)]
+    vectors = [m.eval().encode('a cat', on_truncate='ignore') for m in models]
+    waiting = models[::-1]
+    def replace():
+        m = waiting.pop()
+        fold(m).save(folder, overwrite=folder.exists()) if door == 'table' else m.save_pretrained(folder)
+    real = getattr(import_module(f'rt_embedding.{module}'), function)
+    def reading(*args):
+        result = real(*args)
+        if waiting: replace()
+        return result
+    replace()
+    monkeypatch.setattr(f'rt_embedding.{module}.{function}', reading)
+    m = EmbeddingModel.from_pretrained(folder) if door == 'model' else open_encoder(folder)
+    assert (m.config.context_window if door == 'model' else m.max_seq_length) == 28 and not waiting
+    np.testing.assert_allclose(m.encode('a cat', on_truncate='ignore'), vectors[3], atol=1e-6)
+
+
 @pytest.mark.parametrize('n_layers', [0, 1])
 def test_absurd_weights_give_an_error_not_a_file(n_layers, tokenizer, corpus, capsys, tmp_path):
     import torch
-
-    from rt_embedding import EmbeddingModel, SentencePieceTokenizer
-    model = EmbeddingModel(200, embedding_dim=8, hidden_dim=16, n_layers=n_layers, n_heads=2, context_window=16,
-                           tokenizer=SentencePieceTokenizer(tokenizer))
+    model = small_model(tokenizer, n_layers)
     with torch.no_grad():
         for p in model.parameters(): p.mul_(1e30)
     model.save_pretrained(tmp_path/'model')
     refused(call('rt_embed', capsys, '--model', tmp_path/'model', '--input', corpus, '--output', tmp_path/'v.npy'),
-            'broken' if n_layers == 0 else 'not finite')
+            'numbers so large' if n_layers == 0 else 'not finite')
     assert [p.name for p in tmp_path.iterdir()] == ['model']
 
 
