@@ -7,7 +7,7 @@ __all__ = ['PAD_ID', 'UNK_ID', 'BOS_ID', 'EOS_ID', 'MASK_ID', 'MASK_PIECE', 'MAX
            'reservoir_sample', 'repair_surrogates', 'VocabularyTooLarge', 'unknown_characters', 'learn_vocabulary']
 
 # %% ../nbs/00o_vocabulary.ipynb #b01a0001
-import io, random, re, zlib
+import io, random, zlib
 from collections import Counter
 import numpy as np
 import sentencepiece as spm
