@@ -23,6 +23,7 @@ from rt_embedding.folders import (
     read_tokenizer)
 from .tokenizer import SentencePieceTokenizer, text_source, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
+from .vectors import save_array
 
 # %% ../nbs/04a_static_table.ipynb #a1c40001
 def fold_rows(
@@ -361,7 +362,7 @@ def save(self:StaticTable,
     arrays = dict(table=table, weights=self.weights, scales=self.scales)
     with atomic_folder(folder, overwrite) as tmp:
         for name, a in arrays.items():
-            if a is not None: np.save(tmp/f'{name}.npy', a)
+            if a is not None: save_array(tmp/f'{name}.npy', a)
         self.tokenizer.save(tmp/'tokenizer.model')
         files = {f.name: dict(size=f.stat().st_size, sha256=_digest(f)) for f in sorted(tmp.iterdir())}
         config = dict(format_version=TABLE_FORMAT, context_window=self.max_seq_length, files=files)
