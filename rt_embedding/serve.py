@@ -112,8 +112,8 @@ def check_ids(self:ServedModel,
     "Ids that a client sent must be ordinary ids of this model."
     if not self.token_ids:
         raise ApiError(400, f'{self.name} takes texts, not token ids, because its vocabulary is its own: send text '
-                       '(langchain-openai: OpenAIEmbeddings(check_embedding_ctx_length=False)); or, if the ids are made '
-                       "by this model's tokenizer, start rt_serve with --token_ids", 'token_ids', 'input')
+                       '(langchain-openai: OpenAIEmbeddings(check_embedding_ctx_length=False)); or, if the ids are '
+                       "made by this model's tokenizer, start rt_serve with --token_ids", 'token_ids', 'input')
     largest = len(self.encoder.tokenizer) - 1
     if any(not 0 <= i <= largest or i in _SPECIAL for r in rows for i in r):
         raise ApiError(400, f'token ids must lie in 1..{largest}, without BOS, EOS and mask', param='input')
@@ -170,7 +170,8 @@ async def embeddings(self:ServedModel,
     work = self.batcher.submit(rows)
     vectors = await (work if request is None else unless_gone(request, work))
     if dim < self.width: vectors = cut_vectors(vectors, dim)
-    data = [dict(object='embedding', index=i, embedding=e) for i, e in enumerate(written(vectors, asked.encoding_format))]
+    texts = written(vectors, asked.encoding_format)
+    data = [dict(object='embedding', index=i, embedding=e) for i, e in enumerate(texts)]
     tokens = sum(min(len(r) + 2, self.window) for r in rows)
     usage = dict(prompt_tokens=tokens, total_tokens=tokens)
     return dict(object='list', data=data, model=self.name, usage=usage), self.check_lengths(rows)
@@ -186,7 +187,8 @@ class EmbeddingsApi:
     def model(self, name):
         "The model of this name."
         if name in self.models: return self.models[name]
-        raise ApiError(404, f'there is no such model; served here: {", ".join(self.models)}', 'model_not_found', 'model')
+        known = ', '.join(self.models)
+        raise ApiError(404, f'there is no such model; served here: {known}', 'model_not_found', 'model')
 
 # %% ../nbs/10dc_embeddings_api.ipynb #c4b3e7fd
 @patch
@@ -258,7 +260,8 @@ def open_models(
     for name, path in named_models(models).items():
         folder = find_encoder(path)
         created = int(Path(folder).stat().st_mtime)
-        found.append(ServedModel(name, open_encoder(folder, lambda: _device(device)), truncate, token_ids, created))
+        encoder = open_encoder(folder, lambda: _device(device))
+        found.append(ServedModel(name, encoder, truncate, token_ids, created))
     return found
 
 def _device(name):

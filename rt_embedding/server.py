@@ -7,8 +7,8 @@ __all__ = ['SAFE', 'MAX_BODY', 'BODY_SECONDS', 'LOOPBACK', 'KEY_VARIABLE', 'ask_
            'Guard', 'headers_of', 'read_body', 'ClientGone', 'unless_gone', 'as_api_error', 'safely', 'make_app',
            'raw_answer', 'patient_protocol', 'bound_socket', 'names_of', 'WebServer', 'read_key']
 
-# %% ../nbs/10db_http_server.ipynb #5385c2c9
-import asyncio, hmac, json, logging, os, signal, socket, traceback
+# %% ../nbs/10db_http_server.ipynb #65962072
+import asyncio, hmac, logging, os, signal, socket, traceback
 from pathlib import Path
 import msgspec
 from fastcore.basics import patch
@@ -147,7 +147,7 @@ async def read_body(
 )->bytes:
     "The body of a request; `ApiError` where it is too long, too slow or compressed."
     announced, packed = request.headers.get('content-length', ''), request.headers.get('content-encoding')
-    if packed not in (None, 'identity'): raise ApiError(415, 'send the body without compression', 'unsupported_encoding')
+    if packed not in (None, 'identity'): raise ApiError(415, 'send the body without compression', 'unsupported')
     if announced.isdecimal() and (len(announced) > 18 or int(announced) > most):
         raise ApiError(413, f'the body is longer than {most:,} bytes: send less at once', 'too_large')
     try: return await asyncio.wait_for(_collect(request.stream(), most), seconds)
@@ -285,7 +285,8 @@ def bound_socket(
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, proto)
-    except (OSError, UnicodeError) as e: raise InputError(f'host {host!r:.80} is no address of this machine: {e}') from e
+    except (OSError, UnicodeError) as e:
+        raise InputError(f'host {host!r:.80} is no address of this machine: {e}') from e
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try: found.bind(address)
     except OSError as e:

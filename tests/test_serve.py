@@ -1,4 +1,4 @@
-"rt_serve as its clients meet it: a real socket, 32 clients, an end under load, the official client, no PyTorch for a bag."
+"rt_serve as its clients meet it: a socket, 32 clients, an end under load, the official client, no PyTorch for a bag."
 import asyncio
 import base64
 import http.client
@@ -99,8 +99,9 @@ def test_bad_requests_over_a_real_socket_leave_no_trace(models, tmp_path):
     right = dict(Authorization='Bearer correct-horse-battery')
     assert ask(port, good)[0] == ask(port, good, Authorization='Bearer correct-horse-batterx')[0] == 401
     assert ask(port, good, **right)[0] == ask(port, path='/health')[0] == 200
-    for content, path, status in ((dict(good, model=evil), '/v1/embeddings', 404), (b'\x1b[31m{', '/v1/embeddings', 400),
-                                  (good, '/%1b[31m', 404), (dict(good, input=[evil, 5]), '/v1/embeddings', 400)):
+    here = '/v1/embeddings'
+    for content, path, status in ((dict(good, model=evil), here, 404), (b'\x1b[31m{', here, 400),
+                                  (good, '/%1b[31m', 404), (dict(good, input=[evil, 5]), here, 400)):
         got, said = ask(port, content, path, **right)
         assert got == status and set(said['error']) == {'message', 'type', 'param', 'code'}
     with socket.create_connection(('127.0.0.1', port)) as c:
