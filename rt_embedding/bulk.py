@@ -24,6 +24,7 @@ from .runs import begin_worker, locked_folder, locked_output, read_json_lines
 from .text import expand_paths, numbered_lines
 from .runningtext import read_sentences
 from .folders import is_table
+from .vectors import write_array
 
 # %% ../nbs/05c_many_files.ipynb #6e82ddc9
 def _write_header(file, rows, dim):
@@ -45,7 +46,7 @@ def save_vectors(
         for v in blocks:
             if np.ndim(v) != 2 or np.shape(v)[1] != dim:
                 raise InputError(f'{path}: a block of shape {np.shape(v)} does not fit into rows of {dim}')
-            np.ascontiguousarray(v, '<f4').tofile(file)
+            write_array(file, np.ascontiguousarray(v, '<f4'))
             n += len(v)
         if _write_header(file, n, dim) != start:
             raise RuntimeError('the header of a .npy file grew: please report your NumPy version')

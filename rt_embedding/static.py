@@ -20,11 +20,12 @@ from safetensors import safe_open
 from .configuration import parameter_count
 from .coverage import Truncation
 from .files import InputError, atomic_folder, read_folder, read_json, regular_file
-from rt_embedding.folders import (
+from .folders import (
     check_modules, check_weights_header, find_model, is_model2vec, is_table, read_model_config, read_settings,
-    read_tokenizer)
+    read_tokenizer, static_rows)
 from .tokenizer import SentencePieceTokenizer, text_source, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
+from .vectors import save_array
 
 # %% ../nbs/04a_static_table.ipynb #a1c40001
 def fold_rows(
@@ -363,7 +364,7 @@ def save(self:StaticTable,
     arrays = dict(table=table, weights=self.weights, scales=self.scales)
     with atomic_folder(folder, overwrite) as tmp:
         for name, a in arrays.items():
-            if a is not None: np.save(tmp/f'{name}.npy', a)
+            if a is not None: save_array(tmp/f'{name}.npy', a)
         self.tokenizer.save(tmp/'tokenizer.model')
         files = {f.name: dict(size=f.stat().st_size, sha256=_digest(f)) for f in sorted(tmp.iterdir())}
         config = dict(format_version=TABLE_FORMAT, context_window=self.max_seq_length, files=files)
@@ -463,6 +464,8 @@ _EPSILON = 1e-5  # of every LayerNorm, PyTorch's default
 
 def _load_bag(folder):
     if is_model2vec(folder): raise NoTable(f'{folder} is of model2vec: open it with EmbeddingModel.from_pretrained')
+    if static_rows(folder) is not None:
+        raise NoTable(f'{folder} is of sentence-transformers: open it with EmbeddingModel.from_pretrained')
     shape, raw = read_model_config(folder, {})
     if shape.n_layers:
         raise NoTable(f'{folder} is a model of {shape.n_layers} blocks and no table: '
