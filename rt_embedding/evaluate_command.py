@@ -199,22 +199,23 @@ def evaluate(
         if value < 1: raise InputError(f'{name} must be at least 1, got {value}')
     if output: check_run_folder(output, ['results.json'])
     if run: model = None if model == 'models/run' else model  # a run needs no model
-    judged = [p for p in as_list(retrieval) if Path(p).is_dir() or not run]  # a run can do with a file of judgements
-    given = any((sts, judged, pairs, labelled, corpus)) or not run
-    tasks = collect_tasks(sts, judged, pairs, labelled, corpus, max_pairs, seed, split) if given else []
-    models, entries = _load_models(model, batch_size, device, trust_remote_code), []
-    bootstrap = Bootstrap(n_bootstrap, seed)
-    if counting_corpus: entries.append(('counting', _load_counting(model, counting_corpus, seed), ()))
-    for name, encode, untrained in models:
-        if baselines and untrained: entries.append((f'{name} untrained', untrained, ()))
-        entries.append((name, _remembering(encode), truncate_dims or ()))
-    rows = []
-    for data in tasks:
-        if baselines: rows += baseline_results(data, bootstrap)
-        for name, encode, dims in entries: rows += _results_at_dims(encode, data, name, dims, bootstrap)
-    rows += _run_results(run, retrieval, split, bootstrap)
-    if not rows: raise InputError('nothing to compare: give --model, --run or --baselines')
-    return _report(rows, tasks, find_leaks(tasks, training) if training else None, output, models)
+    with locked_output(output):
+        judged = [p for p in as_list(retrieval) if Path(p).is_dir() or not run]  # a run can do with a file of judgements
+        given = any((sts, judged, pairs, labelled, corpus)) or not run
+        tasks = collect_tasks(sts, judged, pairs, labelled, corpus, max_pairs, seed, split) if given else []
+        models, entries = _load_models(model, batch_size, device, trust_remote_code), []
+        bootstrap = Bootstrap(n_bootstrap, seed)
+        if counting_corpus: entries.append(('counting', _load_counting(model, counting_corpus, seed), ()))
+        for name, encode, untrained in models:
+            if baselines and untrained: entries.append((f'{name} untrained', untrained, ()))
+            entries.append((name, _remembering(encode), truncate_dims or ()))
+        rows = []
+        for data in tasks:
+            if baselines: rows += baseline_results(data, bootstrap)
+            for name, encode, dims in entries: rows += _results_at_dims(encode, data, name, dims, bootstrap)
+        rows += _run_results(run, retrieval, split, bootstrap)
+        if not rows: raise InputError('nothing to compare: give --model, --run or --baselines')
+        return _report(rows, tasks, find_leaks(tasks, training) if training else None, output, models)
 
 def _evaluate_or_fail(**arguments):
     "The command: where a measure is undefined everywhere, it ends with an error after the report."
@@ -229,7 +230,7 @@ def _report(rows, tasks, leaks, output, models):
     print(report, end='')
     if not output: return rows
     folder = Path(output)
-    with locked_output(folder), atomic_file(folder/'results.json') as f, atomic_file(folder/'results.md') as text:
+    with atomic_file(folder/'results.json') as f, atomic_file(folder/'results.md') as text:
         json.dump(dict(format_version=1, results=rows, leaked=leaks.found if leaks else {}), f, indent=1)
         text.write(report)
     name, encode, _ = models[0] if models else (None, None, None)

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from fastcore.basics import patch
 from .files import InputError, atomic_file, atomic_folder, read_json, regular_file, sha256_file
+from .vectors import save_array
 
 # %% ../nbs/10j_index_files.ipynb #8c44c05a
 def damaged(
@@ -57,7 +58,7 @@ def write_entries(
                 raise InputError(f'entry {i} cannot be stored as JSON: {e}') from None
             end += f.write(line)
             marks[i] = end, zlib.crc32(line)
-    np.save(folder/'marks.npy', marks)
+    save_array(folder/'marks.npy', marks)
 
 # %% ../nbs/10j_index_files.ipynb #49df2795
 class StoredEntries:

@@ -18,6 +18,7 @@ from .nearest import decide, n_candidates, nearest, open_graph, to_codes
 from .ranking import bm25_scores, top_k
 from .runs import locked_folder
 from .two_lists import LEXICAL_WEIGHT, build_word_index, fuse_scores, open_words
+from .vectors import save_array
 
 # %% ../nbs/11_semantic_search.ipynb #5ff9059d
 FINGERPRINT_TEXT = 'The quick brown fox reads 12 short texts, and compares their meaning!'
@@ -267,15 +268,15 @@ def search(self:SemanticIndex,
 @patch
 def _write(self:SemanticIndex, folder, sources, words):
     "All files of the index but the header."
-    np.save(folder/'vectors.npy', self.vectors)
+    save_array(folder/'vectors.npy', self.vectors)
     if self.codes is not None:
-        for name, part in zip(('codes.npy', 'scales.npy'), self.codes, strict=True): np.save(folder/name, part)
+        for name, part in zip(('codes.npy', 'scales.npy'), self.codes, strict=True): save_array(folder/name, part)
     write_entries(folder, self.entries)
     if sources: (folder/'sources.json').write_text(json.dumps(sources), encoding='utf-8')
     if words: (self.word_index or build_word_index(self.entries)).save(folder/'words', show_progress=False)
     if self.graph is not None:
         self.graph.graph.save(str(folder/'graph.usearch'))
-        np.save(folder/'keys.npy', self.graph.keys)
+        save_array(folder/'keys.npy', self.graph.keys)
 
 # %% ../nbs/11_semantic_search.ipynb #a3e8c540
 @patch

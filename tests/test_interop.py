@@ -158,6 +158,22 @@ def test_a_folder_means_the_same_through_both_doors(bag, tmp_path, monkeypatch):
             'adds Dense behind the model')
 
 
+def test_a_static_embedding_is_read(bag, tmp_path):
+    st, modules = (pytest.importorskip(f'sentence_transformers{m}') for m in ('', '.models'))
+    tokenizers = pytest.importorskip('tokenizers')
+    from rt_embedding.light import open_encoder
+    from rt_embedding.model2vec import SPECIAL_NAMES, fast_tokenizer
+    pieces = tokenizers.Tokenizer.from_str(json.dumps(fast_tokenizer(bag.tokenizer)))
+    pieces.add_special_tokens(list(SPECIAL_NAMES))
+    static = modules.StaticEmbedding(pieces, embedding_dim=12)
+    theirs = st.SentenceTransformer(modules=[static], device='cpu', prompts=dict(query='ask '))
+    theirs.save_pretrained(str(tmp_path/'static'))
+    ours, texts = open_encoder(tmp_path/'static'), [*sentences(20), 'an \u2230 sign']
+    for name in ('encode', 'encode_query'):
+        np.testing.assert_allclose(getattr(ours, name)(texts),
+                                   getattr(theirs, name)(texts, normalize_embeddings=True), atol=1e-5)
+
+
 def _written(path, texts):
     path.write_text('\n'.join(texts), encoding='utf-8')
     return path

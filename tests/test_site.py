@@ -88,6 +88,30 @@ def test_a_chapter_that_forgets_something_hears_so(tmp_path, places, old, new, s
     assert found == [] if said is None else len(found) == 1 and said in found[0], found
 
 
+@pytest.mark.parametrize('directives, said', [
+    ('#| label: fig-a', 'without `#| fig-cap'), ('#| fig-cap: "A"', 'without `#| label'),
+    ('#| label: a\n#| fig-cap: "A"', 'without `#| label'), ('#| label: fig-a\n#| fig-cap: "A"', None)])
+def test_a_picture_has_a_caption_and_a_label(directives, said):
+    out = nbformat.v4.new_output('display_data', data={'image/png': ''})
+    cell = nbformat.v4.new_code_cell(directives, outputs=[out])
+    found = list(check.figure_problems('a', nbformat.v4.new_notebook(cells=[cell])))
+    assert found == [] if said is None else len(found) == 1 and said in found[0]
+    if said is None:
+        assert 'are called fig-a' in list(check.figure_problems('a', nbformat.v4.new_notebook(cells=[cell]*2)))[0]
+
+
+@pytest.mark.parametrize('name, old, new, said', [
+    ('dark.scss', '$link-color: #4fd1b5', '$link-color: #404040', 'link-color on body-bg has a contrast of'),
+    ('light.scss', '$web-font-path: false;', '', 'would load fonts'),
+    ('styles.css', 'main, main', '@import "https://example.org/a.css"; main, main', 'example.org')])
+def test_a_style_that_is_hard_to_read_or_loads_from_elsewhere_is_found(tmp_path, name, old, new, said):
+    for path in [*(ROOT/'nbs').glob('*.scss'), *(ROOT/'nbs').glob('*.css')]:
+        (tmp_path/path.name).write_text(path.read_text(encoding='utf-8'), encoding='utf-8')
+    assert list(check.style_problems(tmp_path)) == []
+    (tmp_path/name).write_text((tmp_path/name).read_text().replace(old, new, 1), encoding='utf-8')
+    assert said in str(list(check.style_problems(tmp_path)))
+
+
 @pytest.mark.parametrize('place', ['/work/venv/lib/python3.11/site-packages/tqdm/auto.py:21: TqdmWarning',
                                    '/tmp/ipykernel_71/12.py:3', 'file:///home/ada/notes', '~/notes/a.txt',
                                    'File "/usr/lib/python3.11/json/decoder.py", line 3',

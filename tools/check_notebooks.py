@@ -147,6 +147,47 @@ def link_problems(name, nb, folder, places):
             if not str(words).strip(): yield f'{name} cell {k}: a picture without `#| fig-alt: "…"`'
 
 
+def figure_problems(name, nb):
+    "Pictures without a caption and a label by which a text can cite them, and labels that two pictures share."
+    labels = Counter()
+    for k, c in enumerate(nb.cells):
+        if c.cell_type != 'code' or not any('image/png' in o.get('data', {}) for o in c.outputs): continue
+        try: said = options(c)
+        except ValueError: continue  # told elsewhere
+        if not str(said.get('fig-cap', '')).strip(): yield f'{name} cell {k}: a picture without `#| fig-cap: "…"`'
+        label = str(said.get('label', ''))
+        if not re.fullmatch(r'fig-[a-z0-9-]+', label): yield f'{name} cell {k}: a picture without `#| label: fig-…`'
+        labels[label] += 1
+    yield from (f'{name}: {n} pictures are called {label}' for label, n in labels.items() if n > 1 and label)
+
+
+def contrast(one, other):
+    "Contrast of two colours, `#rrggbb`, as the web standard WCAG defines it: 1 to 21."
+    def brightness(colour):
+        parts = [int(colour[k:k + 2], 16)/255 for k in (1, 3, 5)]
+        parts = [v/12.92 if v <= .04045 else ((v + .055)/1.055)**2.4 for v in parts]
+        return .2126*parts[0] + .7152*parts[1] + .0722*parts[2]
+    dark, light = sorted(map(brightness, (one, other)))
+    return (light + .05)/(dark + .05)
+
+
+def style_problems(folder):
+    "Colours that are hard to read, anything from another host, and a footer with another version than the package."
+    for name in ('light', 'dark'):
+        text = (folder/f'{name}.scss').read_text(encoding='utf-8')
+        colour = dict(re.findall(r'^\$([\w-]+): (#\w{6});', text, re.M))
+        for over, under in (('link-color', 'body-bg'), ('text-muted', 'body-bg'), ('code-color', 'code-bg'),
+                            ('link-color', 'code-bg'), ('navbar-fg', 'primary')):
+            if (c := contrast(colour[over], colour[under])) < 4.5:
+                yield f'{name}.scss: {over} on {under} has a contrast of {c:.1f}, below 4.5'
+        if '$web-font-path: false;' not in text: yield f'{name}.scss: the theme would load fonts from another host'
+    for path in [*folder.glob('*.scss'), *folder.glob('*.css')]:
+        for host in re.findall(r'(?:url\(|@import)[^;)]*//[^;)]*', path.read_text(encoding='utf-8')):
+            yield f'{path.name}: loads {host}'
+    footer = yaml.safe_load((root/'_quarto.yml').read_text(encoding='utf-8'))['website']['page-footer']['left']
+    if SETTINGS['version'] not in footer: yield f"_quarto.yml: the footer does not say version {SETTINGS['version']}"
+
+
 def exercise_problems(name, nb):
     "A chapter ends with exercises; each has a folded answer, and what an answer says in code is run by a cell."
     start = next((k for k, c in enumerate(nb.cells) if c.cell_type == 'markdown'
@@ -200,6 +241,7 @@ def problems(path, places=None):
         yield f'{name}: the first cell is not the one for Colab (COLAB in tools/check_notebooks.py)'
     if words[1:2] != [colab_link(name)]: yield f'{name}: below the title belongs {colab_link(name)}'
     if name not in REFERENCE: yield from exercise_problems(name, nb)
+    yield from figure_problems(name, nb)
     yield from link_problems(name, nb, path.parent, {name: anchors(nb)} if places is None else places)
 
 
@@ -297,6 +339,7 @@ if __name__ == '__main__':
     notebooks = {p.name: nbformat.read(p, 4) for p in paths}
     places = {name: anchors(nb) for name, nb in notebooks.items()}
     found = [p for f in paths for p in problems(f, places)]
-    found += [*map_problems(root/'nbs'), *order_problems(notebooks), *name_problems(root/'rt_embedding')]
+    found += [*map_problems(root/'nbs'), *order_problems(notebooks), *name_problems(root/'rt_embedding'),
+              *style_problems(root/'nbs')]
     print('\n'.join(found) or 'all notebooks are executed and complete')
     sys.exit(bool(found))
