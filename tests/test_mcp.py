@@ -13,8 +13,8 @@ from helpers import ENV, python_line, refused, start
 from rt_embedding.doors import enter
 
 mcp = pytest.importorskip('mcp')
-PLAIN = {k: v for k, v in ENV.items() if k not in ('RT_API_KEY', 'XDG_CACHE_HOME')}
-KEY = 'a key of more than sixteen characters'
+PLAIN = {k: v for k, v in ENV.items() if k not in ('RT_SERVE_KEY', 'XDG_CACHE_HOME')}
+KEY = 'a-key-of-more-than-sixteen-characters'
 
 
 @pytest.fixture(scope='module')
@@ -133,12 +133,12 @@ def request(port, headers=None, body=None):
 def web(index, request):
     "A server over HTTP: (port, key)."
     key = getattr(request, 'param', None)
-    env = PLAIN | (dict(RT_API_KEY=key) if key else {})
+    env = PLAIN | (dict(RT_SERVE_KEY=key) if key else {})
     process = start('rt_mcp', '--index', index, '--http', '--port', 0, env=env)
     yield int(re.search(r':(\d+)/mcp', process.stderr.readline())[1])
     process.terminate()
     out, err = process.communicate(timeout=60)
-    assert out == '' and 'Traceback' not in err
+    assert process.returncode == 0 and out == '' and 'Traceback' not in err
 
 
 def test_over_http_this_machine_and_this_site_only(index, web):
@@ -148,7 +148,7 @@ def test_over_http_this_machine_and_this_site_only(index, web):
     assert request(web) == 200 and request(web, {'Origin': f'http://localhost:{web}'}) == 200
     assert request(web, {'Origin': 'https://evil.example'}) == request(web, {'Origin': 'null'}) == 403
     assert request(web, {'Origin': 'http://localhost:1'}) == 403
-    assert request(web, {'Host': 'evil.example'}) == request(web, {'Host': '127.0.0.1.evil.example'}) == 421
+    assert request(web, {'Host': 'evil.example'}) == request(web, {'Host': '127.0.0.1.evil.example'}) == 403
     assert 400 <= request(web, body='{') < 500 and request(web, body='x'*(2 << 20)) == 413
 
 
@@ -185,12 +185,12 @@ def test_only_the_protocol_on_standard_output(index):
 
 
 def test_bad_flags_are_refused_in_one_line(index, tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv('RT_API_KEY', raising=False)
+    monkeypatch.delenv('RT_SERVE_KEY', raising=False)
     monkeypatch.setattr('rt_embedding.mcp_server.packaged_models', lambda: [])
     for flags, words in ((['--index', tmp_path/'none'], 'rt_quickstart'), (['--index', ''], 'empty'),
                          (['--index', index, '--model', tmp_path], 'holds no model'),
-                         (['--http', '--host', '0.0.0.0', '--index', index], 'RT_API_KEY'),
-                         (['--host', '0.0.0.0', '--index', index], '--http'),
+                         (['--http', '--host', '0.0.0.0', '--index', index], '--key_file'),
+                         (['--host', '0.0.0.0', '--index', index], '--http'), (['--key_file', 'k', '--index', index], '--http'),
                          (['--http', '--port', 99999, '--index', index], 'port'), (['--update'], '--index')):
         code = enter('rt_mcp', [str(f) for f in flags])
         assert refused((code, *capsys.readouterr()), words)
