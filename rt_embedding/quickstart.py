@@ -23,19 +23,16 @@ from .languages import check_language
 from .logging import read_metrics
 from .plots import plot_training
 from .measures import markdown_table
-from .pairfiles import say_left_out
-from .runningtext import load_pairs
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
-from .input_files import object_entry
 from .passages import fit_entries
 from .search import SemanticIndex
 from .python_docs import described_split, description, documented_objects, python_pairs, python_sentences
-from .sources import tell_splitter
+from .python_files import name_words
+from .sources import corpus_files, corpus_pairs, tell_splitter
 from .stages import Material, Recipe, Stage, open_run
 from .retrieval_sets import pairs_data
 from .runningtext import read_sentences
-from .text import expand_paths
 
 # %% ../nbs/13_quickstart.ipynb #b4059108
 MAX_HELD_OUT = 500   # pairs kept for the final scores
@@ -46,16 +43,16 @@ def _from_python(packages, seed):
     learn, held = described_split(objects, 0.05, seed)
     chosen = np.random.default_rng(seed).permutation(len(held))[:MAX_HELD_OUT]
     held_out = [(held[i].summary, description(held[i])) for i in sorted(chosen)]  # which text describes this object?
-    entries = [object_entry(o) | dict(summary=o.summary) for o in objects]
+    entries = [dict(text=f'{name_words(o.name)}. {o.summary}', name=o.name, summary=o.summary, file=o.file, line=o.line)
+               for o in objects]
     return list(python_sentences(learn)), python_pairs(learn), held_out, entries
 
 # %% ../nbs/13_quickstart.ipynb #e01da8f6
 def _from_text(corpus, seed, language=None):
     "Pairs of the user's text; the held-out ones share no text with the others."
-    tell_splitter(expand_paths(corpus)[0], language)
-    found = load_pairs(corpus, language=language)
-    say_left_out(found)
-    pairs = [p[:2] for p in found]
+    paths = corpus_files(corpus)
+    tell_splitter(paths[0], language)
+    pairs = [p[:2] for p in corpus_pairs(paths, language)]
     sentences = list(dict.fromkeys(t for p in pairs for t in p))
     if len(pairs) < 50:
         raise InputError(f'{corpus} gives {len(pairs)} pairs of sentences, at least 50 are needed: give more text')
@@ -288,7 +285,7 @@ def _check(corpus, packages, minutes, preset, embedding_dim, batch_size, init, *
 def _digest(corpus):
     "A checksum of the text, whatever its path; None without a text."
     if not corpus: return None
-    sums = ''.join(sha256_file(f) for f in expand_paths(corpus, again=True))
+    sums = ''.join(sha256_file(f) for f in corpus_files(corpus))
     return hashlib.sha256(sums.encode()).hexdigest()[:16]
 
 def _language_of(corpus, language):
