@@ -76,7 +76,7 @@ class _Gathered:
         self.counts['passages'] = len(self.entries)
 
 # %% ../nbs/11a_index_updates.ipynb #10151d5b
-READERS = 2  # raised when files are read or cut differently: they are read again then
+READERS = 3  # raised when files are read or cut differently: they are read again then
 
 def _placed(entry, source):
     "An entry of an unchanged file; the folder may have another place now."
@@ -232,7 +232,7 @@ def _update(folder, model, inputs, model_path, dtype, gitignore):
     same = _reusable(old, model, dtype)
     was = before['inputs'], before['files'], before['model'], old.dtype if old else ''
     if same and (inputs, found.files, model_path, dtype) == was:
-        old.encode = encoder_of(model)
+        old.encode = encoder_of(model, 'query')
         return old, found.counts
     if same: old.files.check_all(whole=True)                           # nothing that is damaged lives on
     rows = find_moved(found.entries, found.rows, old) if same else np.full(len(found.entries), -1)

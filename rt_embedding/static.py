@@ -22,7 +22,7 @@ from .coverage import Truncation
 from .files import InputError, atomic_folder, read_folder, read_json, regular_file
 from .folders import (
     check_modules, check_weights_header, find_model, is_model2vec, is_table, read_model_config, read_settings,
-    read_tokenizer, static_rows)
+    read_tokenizer, say_settings_left_out, static_rows)
 from .tokenizer import SentencePieceTokenizer, text_source, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
 from .vectors import save_array
@@ -182,6 +182,7 @@ def fold(
     "Multiply LayerNorm and projection out, once for each token."
     if dtype not in TABLE_DTYPES: raise InputError(f'dtype must be one of {", ".join(TABLE_DTYPES)}, got {dtype!r}')
     lazy = table_of(model)
+    say_settings_left_out(model.settings, 'A table')
     rows, weights = lazy.table.whole(), lazy.weights
     if not (np.isfinite(rows).all() and np.isfinite(weights).all()):
         why = why_not_finite(*(p.detach().cpu().float().numpy() for p in model.parameters()))
@@ -472,8 +473,8 @@ def _load_bag(folder):
                       'open it with EmbeddingModel.from_pretrained')
     check_modules(folder)
     settings = read_settings(folder)
-    if settings.default_prompt_name or settings.truncate_dim:
-        raise NoTable(f'{folder} has a default prompt or dimension, which a table does not know: '
+    if settings.default_prompt_name or settings.truncate_dim or {'query', 'document'} & set(settings.prompts):
+        raise NoTable(f'{folder} has prompts or a default dimension, which a table does not know: '
                       'open it with EmbeddingModel.from_pretrained')
     path = regular_file(folder/'model.safetensors', 8*parameter_count(shape) + (1 << 24), inside=folder)
     arrays = _bag_arrays(path, shape)
