@@ -24,9 +24,11 @@ from .vectors import save_array
 FINGERPRINT_TEXT = 'The quick brown fox reads 12 short texts, and compares their meaning!'
 
 def encoder_of(
-    model,    # an object with a method `encode`, or a function
-):            # callable: list of n texts -> `(n,E)`
-    "The function of a model that turns texts into vectors."
+    model,                # an object with a method `encode`, or a function
+    side:str='document',  # 'document': what is searched; 'query': a question
+):                        # callable: list of n texts -> `(n,E)`
+    "The function of a model that turns texts into vectors, with the prompt of that side where it has one."
+    if {'query', 'document'} & set(getattr(model, 'prompts', None) or ()): return getattr(model, f'encode_{side}')
     return model.encode if hasattr(model, 'encode') else model
 
 def _takes(function, name):
@@ -37,10 +39,9 @@ def _takes(function, name):
 def model_fingerprint(
     model,     # an `EmbeddingModel`, or a callable list of n texts -> `(n,E)`
 )->list:       # E numbers, rounded to five decimals
-    "The embedding of one fixed sentence: the same for the same model on any machine."
-    encode = encoder_of(model)
-    quiet = dict(on_truncate='ignore') if _takes(encode, 'on_truncate') else {}               # a part is enough
-    vector = np.asarray(encode([FINGERPRINT_TEXT], **quiet), np.float32)[0]
+    "The embedding of one fixed sentence, as what is searched: the same for the same model on any machine."
+    quiet = dict(on_truncate='ignore') if _takes(getattr(model, 'encode', model), 'on_truncate') else {}
+    vector = np.asarray(encoder_of(model)([FINGERPRINT_TEXT], **quiet), np.float32)[0]
     return [round(float(x), 5) for x in vector]
 
 # %% ../nbs/11_semantic_search.ipynb #c26de8c4
@@ -130,7 +131,7 @@ def of_vectors(cls:SemanticIndex,
     "An index of vectors that are there already."
     stored = vectors.astype('float32' if dtype == 'float32' else 'float16', copy=False)
     codes = to_codes(stored) if dtype == 'int8' else None
-    return cls(stored, entries, model_fingerprint(model), encoder_of(model), codes)
+    return cls(stored, entries, model_fingerprint(model), encoder_of(model, 'query'), codes)
 
 # %% ../nbs/11_semantic_search.ipynb #3b2eb93b
 @patch(cls_method=True)
@@ -328,5 +329,5 @@ def load(cls:SemanticIndex,
     if model is None: return index
     if not same_model(model_fingerprint(model), index.fingerprint):
         raise InputError(f'{folder} was made by another model than the one given: build the index again')
-    index.encode = encoder_of(model)
+    index.encode = encoder_of(model, 'query')
     return index

@@ -217,6 +217,14 @@ def test_absurd_weights_give_an_error_not_a_file(n_layers, tokenizer, corpus, ca
     assert [p.name for p in tmp_path.iterdir()] == ['model']
 
 
+@pytest.mark.parametrize('name', COMMANDS)
+def test_a_number_beyond_all_bounds(name, capsys):
+    question = ['question'] if name == 'rt_search' else []
+    flags = flags_of(name, capsys) & {'batch_size', 'vocab_size', 'max_lines', 'k', 'seeds', 'max_texts', 'budget'}
+    for flag in flags - {'budget'}: refused(call(name, capsys, *question, f'--{flag}', 10**30), flag, 'too large')
+    assert flags or name == 'rt_export'
+
+
 def test_help_is_the_same_a_second_time(capsys):
     from rt_embedding.tokenizer import rt_train_tokenizer
     said = []
