@@ -221,7 +221,7 @@ def make_app(
     starlette = import_extra('starlette.applications', 'serve')
     Route = import_extra('starlette.routing', 'serve').Route
     def other(request, e):
-        what = 'this path cannot be asked in this way' if e.status_code == 405 else 'there is no such path'
+        what = 'this path cannot be asked in this way' if e.status_code == 405 else 'there is no such page'
         return error_answer(ApiError(e.status_code, what, 'not_found', headers=dict(e.headers or {})))
     async def lifespan(app):
         yield
@@ -346,8 +346,8 @@ def names_of(
     bound,    # a bound socket
 )->set:       # such as {'127.0.0.1:8000', 'localhost:8000'}
     "The values of `Host` under which this machine reaches a socket."
-    port = bound.getsockname()[1]
-    return {f'127.0.0.1:{port}', f'localhost:{port}', f'[::1]:{port}'}
+    host, port = bound.getsockname()[:2]
+    return {f'[{host}]:{port}' if ':' in host else f'{host}:{port}', f'localhost:{port}'}
 
 # %% ../nbs/10db_http_server.ipynb #287839b4
 class WebServer:
@@ -370,19 +370,19 @@ class WebServer:
         "End: answers in progress are finished, then `run` returns; may be called in any thread."
         self.server.should_exit = True
 
-# %% ../nbs/10db_http_server.ipynb #aefe3710
-def _ignore_signals():
-    "Let SIGTERM and SIGINT do nothing, where this thread may say so; returns what puts things back."
+# %% ../nbs/10db_http_server.ipynb #885f9960
+def _on_signals(then):
+    "Let SIGTERM and SIGINT call a function, where this thread may say so; returns what puts things back."
     before = {}
     try:
-        for s in (signal.SIGTERM, signal.SIGINT): before[s] = signal.signal(s, lambda *_: None)
+        for s in (signal.SIGTERM, signal.SIGINT): before[s] = signal.signal(s, lambda *_: then())
     except ValueError: pass                                                   # not the main thread
     return lambda: [signal.signal(s, handler) for s, handler in before.items()]
 
 @patch
 def run(self:WebServer)->int:  # number of requests answered
     "Answer until `stop`, SIGTERM or Ctrl-C."
-    restore = _ignore_signals()
+    restore = _on_signals(self.stop)  # also before uvicorn listens to them, and when it raises them again
     try: self.server.run(sockets=[self.bound])
     finally:
         restore()
