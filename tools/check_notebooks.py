@@ -33,7 +33,8 @@ ANSWER = re.compile(r'^::: *\{\.callout-tip collapse="true" title="(Answers?)"\}
 NUMBERED = re.compile(r'^(?:\*\*)?\d+\.(?:\*\*)? ', re.M)
 LINK = re.compile(r'(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)')
 HTML_LINK, IMAGE = re.compile(r'<a\b[^>]*?\bhref="([^"]+)"'), re.compile(r'<img\b[^>]*>')
-REFERENCE = ('index.ipynb', '18_all_commands.ipynb', '19_reference.ipynb', '13b_own_text.ipynb',
+REFERENCE = ('index.ipynb', '18_all_commands.ipynb', '18a_presets.ipynb',
+             '18b_file_formats.ipynb', '19_reference.ipynb', '13b_own_text.ipynb',
              '99_package.ipynb')  # pages without exercises
 WIDTH = 120  # columns of a line of code; a directive (#| fig-alt: "…") must stay on one line
 
