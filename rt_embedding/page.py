@@ -18,7 +18,7 @@ from markupsafe import Markup
 from .commands import import_extra
 from .files import InputError
 from .server import (
-    BACKLOG, SAFE, ApiError, Guard, WebServer, answer, bound_socket, make_app, names_of, with_headers)
+    BACKLOG, SAFE, ApiError, Guard, WebServer, bound_socket, json_answer, make_app, names_of, with_headers)
 
 # %% ../nbs/10e_search_page.ipynb #a73cd780
 def asset(
@@ -109,7 +109,7 @@ def app(self:PageServer):  # an ASGI app
     async def other(request):
         given = {k: v[-1] for k, v in parse_qs(request.scope['query_string'].decode('latin-1')).items()}
         work = asyncio.get_running_loop().run_in_executor(self.thread, self.answer, request.scope['path'], given)
-        try: return answer(await work)
+        try: return json_answer(await work)
         except InputError as e: raise ApiError(400, str(e)) from None
     handlers = {('GET', path): other for path in ('/search', '/map', '/text')}
     app = make_app({('GET', '/'): page} | handlers)
