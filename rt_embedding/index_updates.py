@@ -76,7 +76,7 @@ class _Gathered:
         self.counts['passages'] = len(self.entries)
 
 # %% ../nbs/11a_index_updates.ipynb #10151d5b
-READERS = 2  # raised when files are read or cut differently: they are read again then
+READERS = 3  # raised when files are read or cut differently: they are read again then
 
 def _placed(entry, source):
     "An entry of an unchanged file; the folder may have another place now."
