@@ -153,6 +153,8 @@ def read_source(
     if source == 'python':
         return fit_entries((dict(text=f'{name_words(o.name)}. {o.summary}', name=o.name, file=o.file, line=o.line)
                             for o in documented_objects()), length)
+    if report is not None and not kind_of(source):
+        report.remarks['of a kind that is not known, read as plain text, marks included'].append(source)
     try: return passages(source, length, report)
     except NotText as e:
         if report is None or Path(source) in report.named: raise
