@@ -95,8 +95,10 @@ def _check_common(args):
         if type(value) is int and name in _LIMITS:
             low, high, shown = _LIMITS[name]
             if not low <= value <= high: raise InputError(f'{name} must lie in {shown}, got {value}')
-        for text in as_list(value) if isinstance(value, (str, list)) else ():
+        for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str): check_name(text, name)
+            elif type(text) is int and abs(text) >= 1 << 63:
+                raise InputError(f'{name} is too large: give a number of 64 bits at most')
         if name in _WRITTEN and value is not None: (user_path if name == 'output_dir' else output_path)(value, name)
 
 # %% ../nbs/00c_commands.ipynb #5a4396bf

@@ -37,6 +37,7 @@ class _Entry(msgspec.Struct):
     file: str | None = None
     line: int | None = None
     cell: int | str | None = None
+    prior: Annotated[float, msgspec.Meta(ge=-1, le=0)] | None = None
 
 def check_entry(
     entry,  # of an index, from anywhere

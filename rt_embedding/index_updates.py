@@ -234,7 +234,7 @@ def _update(folder, model, inputs, model_path, dtype, gitignore):
     same = _reusable(old, model, dtype)
     was = before['inputs'], before['files'], before['model'], old.dtype if old else ''
     if same and (inputs, found.files, model_path, dtype) == was:
-        old.encode = encoder_of(model)
+        old.encode = encoder_of(model, 'query')
         return old, found.counts
     if same: old.files.check_all(whole=True)                           # nothing that is damaged lives on
     rows = find_moved(found.entries, found.rows, old) if same else np.full(len(found.entries), -1)

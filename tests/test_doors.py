@@ -32,7 +32,7 @@ def test_odd_places_to_write_to(name, capsys, tmp_path, monkeypatch):
     os.symlink('loop', 'loop')
     written = flags_of(name, capsys) & set(WRITTEN)
     question = ['question'] if name == 'rt_search' else []
-    assert written or name == 'rt_search'
+    assert written or name in ('rt_search', 'rt_serve', 'rt_mcp')  # these write nothing
     for flag in written:
         odd = {'': 'is empty', '~nobody_has_this_name/x': 'no user', NOT_UTF8: 'not UTF-8'}
         if flag != 'output_dir': odd |= {'.': 'of its own', '..': 'of its own', 'loop': 'leads to itself'}
@@ -215,6 +215,14 @@ def test_absurd_weights_give_an_error_not_a_file(n_layers, tokenizer, corpus, ca
     refused(call('rt_embed', capsys, '--model', tmp_path/'model', '--input', corpus, '--output', tmp_path/'v.npy'),
             'numbers so large' if n_layers == 0 else 'not finite')
     assert [p.name for p in tmp_path.iterdir()] == ['model']
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_a_number_beyond_all_bounds(name, capsys):
+    question = ['question'] if name == 'rt_search' else []
+    flags = flags_of(name, capsys) & {'batch_size', 'vocab_size', 'max_lines', 'k', 'seeds', 'max_texts', 'budget'}
+    for flag in flags - {'budget'}: refused(call(name, capsys, *question, f'--{flag}', 10**30), flag, 'too large')
+    assert flags or name == 'rt_export'
 
 
 def test_help_is_the_same_a_second_time(capsys):
