@@ -163,6 +163,8 @@ def read_source(
     "The passages of a file, or an entry for every documented object of the installed packages."
     if source == 'python':
         return fit_entries(map(object_entry, documented_objects()), length)
+    if report is not None and not kind_of(source):
+        report.remarks['of a kind that is not known, read as plain text, marks included'].append(source)
     try: return passages(source, length, report)
     except NotText as e:
         if report is None or Path(source) in report.named: raise
