@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PACKAGED', 'MODEL_FORMAT', 'MAX_PROMPT', 'ST_SETTINGS', 'packaged_models', 'is_table', 'static_rows', 'is_model',
-           'find_model', 'read_model_config', 'check_weights_header', 'read_tokenizer', 'Settings', 'read_settings',
-           'check_modules', 'is_model2vec']
+           'find_model', 'read_model_config', 'check_weights_header', 'read_tokenizer', 'Settings',
+           'say_settings_left_out', 'read_settings', 'check_modules', 'is_model2vec']
 
 # %% ../nbs/03b_model_folders.ipynb #7309d099
 import math, os, re
@@ -180,6 +180,17 @@ class Settings:
         if self.similarity_fn_name not in ('cosine', 'dot', None):
             raise InputError(f'similarity {self.similarity_fn_name!r:.40} is not known here, only cosine: '
                              'open the model with sentence-transformers')
+
+# %% ../nbs/03b_model_folders.ipynb #03b5e003
+def say_settings_left_out(
+    settings:Settings,  # of a model
+    what:str,           # what does not know them, as the beginning of a sentence
+):
+    "Warn that a default prompt or a default dimension is not used."
+    name, dim = settings.default_prompt_name, settings.truncate_dim
+    left = [f'default prompt {settings.prompts[name]!r:.60}'] if name is not None and settings.prompts[name] else []
+    if dim is not None: left.append(f'truncate_dim {dim}')
+    if left: logger.warning(f'{what} does not know the {" and the ".join(left)} of the model: apply them yourself')
 
 # %% ../nbs/03b_model_folders.ipynb #b4b0a007
 ST_SETTINGS = 'config_sentence_transformers.json'

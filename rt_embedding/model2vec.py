@@ -13,7 +13,6 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from .commands import command, import_extra, plural
@@ -142,9 +141,9 @@ def export_model2vec(
     folder,                # where the copy goes; an older one there is replaced
 )->Path:                   # the folder; model2vec and sentence-transformers open it without this package
     "Write a model without blocks as a folder of model2vec."
-    folder, table = Path(folder), fold(model)
     if model.prompt_text() or model.truncate_dim:
         raise InputError('model2vec knows no default prompt and no kept dimensions: take them from the model first')
+    folder, table = Path(folder), fold(model)
     if folder.exists() and any(folder.iterdir()) and not is_model2vec(folder):
         raise InputError(f'{folder} holds something else than a folder of model2vec: choose another folder')
     rows = table.weights[:, None]*np.asarray(table.table, np.float32)
@@ -181,7 +180,7 @@ def count_differences(
 
 # %% ../nbs/11c_model2vec.ipynb #2bec0026
 def _as_sentencepiece(state, file):
-    "A unigram `tokenizer.json` as a `SentencePieceTokenizer`, and for each of its ids the row over there (-1: none, or unknown)."
+    "A unigram `tokenizer.json` as a `SentencePieceTokenizer`, and for each of its ids the row there (-1: none, UNK)."
     model, steps = state.get('model') or {}, state.get('normalizer') or {}
     steps = steps.get('normalizers', [steps]) if isinstance(steps, dict) else []
     maps = [s['precompiled_charsmap'] for s in steps if s.get('type') == 'Precompiled']

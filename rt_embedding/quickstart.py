@@ -25,10 +25,10 @@ from .plots import plot_training
 from .measures import markdown_table
 from .plots import OKABE_ITO, axes
 from .runs import read_json_lines
+from .input_files import object_entry
 from .passages import fit_entries
 from .search import SemanticIndex
 from .python_docs import described_split, description, documented_objects, python_pairs, python_sentences
-from .python_files import name_words
 from .sources import corpus_files, corpus_pairs, tell_splitter
 from .stages import Material, Recipe, Stage, open_run
 from .retrieval_sets import pairs_data
@@ -43,8 +43,7 @@ def _from_python(packages, seed):
     learn, held = described_split(objects, 0.05, seed)
     chosen = np.random.default_rng(seed).permutation(len(held))[:MAX_HELD_OUT]
     held_out = [(held[i].summary, description(held[i])) for i in sorted(chosen)]  # which text describes this object?
-    entries = [dict(text=f'{name_words(o.name)}. {o.summary}', name=o.name, summary=o.summary, file=o.file, line=o.line)
-               for o in objects]
+    entries = [object_entry(o) | dict(summary=o.summary) for o in objects]
     return list(python_sentences(learn)), python_pairs(learn), held_out, entries
 
 # %% ../nbs/13_quickstart.ipynb #e01da8f6

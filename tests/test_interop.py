@@ -158,6 +158,20 @@ def test_a_folder_means_the_same_through_both_doors(bag, tmp_path, monkeypatch):
             'adds Dense behind the model')
 
 
+def test_search_puts_the_prompts_of_both_sides_before_the_texts(bag, tmp_path):
+    from rt_embedding.light import open_encoder
+    from rt_embedding.search import SemanticIndex
+    model = EmbeddingModel.from_pretrained(bag.save_pretrained(tmp_path/'m'))
+    plain = SemanticIndex.build(model, sentences(20)).save(tmp_path/'plain')
+    model.prompts = dict(query='ask ', document='text ')
+    model.save_pretrained(tmp_path/'m')
+    opened, texts = open_encoder(tmp_path/'m'), sentences(20)
+    for index in (built := SemanticIndex.build(opened, texts), SemanticIndex.load(built.save(tmp_path/'i'), opened)):
+        np.testing.assert_allclose(index.vectors, model.encode_document(texts), atol=1e-6)
+        np.testing.assert_allclose(index.encode(texts[:2]), model.encode_query(texts[:2]), atol=1e-6)
+    with pytest.raises(InputError, match='made by another model'): SemanticIndex.load(plain, opened)
+
+
 def test_a_static_embedding_is_read(bag, tmp_path):
     st, modules = (pytest.importorskip(f'sentence_transformers{m}') for m in ('', '.models'))
     tokenizers = pytest.importorskip('tokenizers')
