@@ -32,7 +32,7 @@ def process(folder):
 
 
 def undocumented():
-    "Public names of the package that lack a docstring, and parameters without a word about them."
+    "Public names without a docstring or with one that a card would break, and parameters without a word about them."
     for path in sorted((root/'rt_embedding').glob('[a-z]*.py')):
         source = path.read_text(encoding='utf-8')
         lines = source.split('\n')
@@ -41,7 +41,9 @@ def undocumented():
             if isinstance(f, ast.FunctionDef) and any('patch' in ast.unparse(d) for d in f.decorator_list):
                 owner = f.args.args[0].annotation
                 if owner is not None and ast.unparse(owner).startswith('_'): continue  # a method of a private class
-            if not ast.get_docstring(f): yield f'{path.name}: {f.name} has no docstring'
+            if not (words := ast.get_docstring(f)): yield f'{path.name}: {f.name} has no docstring'
+            if '*' in re.sub(r'`[^`]*`', '', words or ''):  # the card sets the docstring between asterisks
+                yield f'{path.name}: {f.name} has an asterisk outside of backticks'
             for g in [f] if isinstance(f, ast.FunctionDef) else [g for g in f.body if isinstance(g, ast.FunctionDef)
                                                                  and g.name == '__init__']:
                 given = [a for a in g.args.posonlyargs + g.args.args + g.args.kwonlyargs
