@@ -120,13 +120,15 @@ def passage_sentences(
     language:str|None=None,  # a code of `LANGUAGES`, for `split_sentences`
 ):                           # yields sentences, and None where a passage ends
     "Stream the sentences of running text; wrapped lines are joined where empty lines separate paragraphs."
-    now, unwrap = [], False
+    now, unwrap, ended = [], False, False
     for _, line in lines:
-        if line.strip(): now.append(line.strip())
-        else:
+        if line.strip():
+            now.append(line.strip())
+            ended = False
+        elif not ended:  # of many empty lines, the first one ends the passage
             yield from _sentences_of(now, True, language)
             yield None
-            now, unwrap = [], True
+            now, unwrap, ended = [], True, True
         if len(now) == MOST_LINES:
             yield from _sentences_of(now, False, language)
             now = []
