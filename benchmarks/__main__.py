@@ -32,6 +32,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import index
 import instant
 import peers
+import static_peers
 from candidate import (DenseHead, FullScores, RandomBatches, Rows, encode_all, make_objective, make_trainer,
                        products_ms, trainer, training_step)
 from rt_embedding import EmbeddingModel
@@ -320,11 +321,12 @@ def machine():
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    tables = ('training', 'precision', 'savings', 'time', 'encoding', 'shards', 'cuda', 'index', 'instant')
+    tables = ('training', 'precision', 'savings', 'time', 'encoding', 'shards', 'cuda', 'index', 'instant',
+              'static_peers')
     p.add_argument('--corpus', help='text, one sentence a line (default: the installed Python documentation)')
     p.add_argument('--quick', action='store_true', help='fewer rounds, smaller texts')
     p.add_argument('--tables', nargs='+', choices=tables,
-                   help='default: all but precision, index and instant; with --quick without savings, too')
+                   help='default: all but precision, index, instant, static_peers; with --quick without savings')
     p.add_argument('--context', type=int, nargs='+', help='default: 16 128; with --quick 128')
     p.add_argument('--batch_size', type=int, default=32)
     p.add_argument('--vocab_size', type=int, default=0, help='0: 20000; with --quick 12000, for it reads less text')
@@ -337,7 +339,7 @@ if __name__ == '__main__':
     a.rounds = a.rounds or (2 if a.quick else 8)
     a.vocab_size = a.vocab_size or (12_000 if a.quick else 20_000)
     a.context = a.context or ([128] if a.quick else [16, 128])
-    a.tables = a.tables or [t for t in tables if t not in ('precision', 'index', 'instant')
+    a.tables = a.tables or [t for t in tables if t not in ('precision', 'index', 'instant', 'static_peers')
                             and not (a.quick and t == 'savings')]
     logger.disable('rt_embedding')
     torch.manual_seed(0)
@@ -356,7 +358,8 @@ if __name__ == '__main__':
                     savings=lambda: savings(ids, a), time=lambda: where_time_goes(ids, a), cuda=lambda: cuda(ids, a),
                     encoding=lambda: encoding(texts, tokenizer, path, a),
                     shards=lambda: shards(texts, tokenizer, path, a), index=lambda: searching(a),
-                    instant=lambda: instant.compare(texts, a.rounds, a.base))
+                    instant=lambda: instant.compare(texts, a.rounds, a.base),
+                    static_peers=lambda: static_peers.compare(texts, min(a.rounds, 5), 5000 if a.quick else 20_000))
         for name in a.tables:
             print(f'\n# {name}', flush=True)
             result[name] = runs[name]()

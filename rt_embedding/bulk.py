@@ -17,13 +17,14 @@ from fastcore.script import Param
 from loguru import logger
 from tqdm import tqdm
 from .commands import as_list, command, plural
-from .files import InputError, atomic_file, sha256_file
+from .files import InputError, atomic_file, read_folder, sha256_file
 from .light import find_encoder, open_encoder
 from .paths import user_path
-from .runs import begin_worker, locked_folder, read_json_lines
+from .runs import begin_worker, locked_folder, locked_output, read_json_lines
 from .text import expand_paths, numbered_lines
 from .runningtext import read_sentences
 from .folders import is_table
+from .vectors import write_array
 
 # %% ../nbs/05c_many_files.ipynb #6e82ddc9
 def _write_header(file, rows, dim):
@@ -45,7 +46,7 @@ def save_vectors(
         for v in blocks:
             if np.ndim(v) != 2 or np.shape(v)[1] != dim:
                 raise InputError(f'{path}: a block of shape {np.shape(v)} does not fit into rows of {dim}')
-            np.ascontiguousarray(v, '<f4').tofile(file)
+            write_array(file, np.ascontiguousarray(v, '<f4'))
             n += len(v)
         if _write_header(file, n, dim) != start:
             raise RuntimeError('the header of a .npy file grew: please report your NumPy version')
@@ -185,13 +186,26 @@ def _open(folder, device):
     from rt_embedding import EmbeddingModel
     return EmbeddingModel.from_pretrained(folder, choose())
 
-def _start_worker(model, device, threads, stop):
+def _open_named(folder, device, truncate_dim):
+    "The model in a folder, and what the manifest says of it; both of one state of the folder."
+    def read(folder):
+        m = _open(folder, device)
+        return m, vectors_heading(folder, m, kept_dim(m, truncate_dim))
+    return read_folder(folder, read)
+
+def _start_worker(model, device, threads, stop, heading):
     begin_worker()
     logger.remove()
-    _worker.update(model=_open(model, device), stop=stop)
+    m, problem = None, InputError(f'{model} was replaced by another model meanwhile: run this again with a new output')
+    try: m, found = _open_named(Path(model), device, heading['embedding_dim'])
+    except InputError as e: problem = e
+    else: problem = None if found == heading else problem
+    _worker.update(model=m, stop=stop, problem=problem)
     if torch := sys.modules.get('torch'): torch.set_num_threads(threads)  # a table needs none
 
-def _work(*args): return embed_file(_worker['model'], *args, _worker['stop'])
+def _work(*args):
+    if _worker['problem']: raise _worker['problem']
+    return embed_file(_worker['model'], *args, _worker['stop'])
 
 # %% ../nbs/05c_many_files.ipynb #86b67a8f
 @contextmanager
@@ -221,11 +235,11 @@ def _result(future):
     return error or future.result()
 
 # %% ../nbs/05c_many_files.ipynb #825b74d5
-def _in_workers(model, jobs, folder, how, workers, device):
+def _in_workers(model, jobs, folder, how, workers, device, heading):
     "The same from several processes, each file as it comes."
     context = multiprocessing.get_context('spawn')
     stop, threads = context.Event(), max(1, (os.cpu_count() or 1)//workers)
-    with ProcessPoolExecutor(workers, context, _start_worker, (str(model), device, threads, stop)) as pool:
+    with ProcessPoolExecutor(workers, context, _start_worker, (str(model), device, threads, stop, heading)) as pool:
         try:
             with _ignoring_ctrl_c():  # the first job starts all processes
                 futures = {pool.submit(_work, path, folder/name, *how): (name, path) for name, path in jobs}
@@ -313,13 +327,12 @@ def embed_files(
     if workers < 1: raise InputError(f'workers must be at least 1, got {workers}')
     if batch_size < 1: raise InputError(f'batch_size must be at least 1, got {batch_size}')
     folder, plan, device = find_encoder(model), plan_files(inputs), str(device)
-    m = _open(folder, device)
-    dim = kept_dim(m, truncate_dim)
-    with open_vectors(output, vectors_heading(folder, m, dim)) as vectors:
-        jobs, how = vectors.todo(plan), (batch_size, dim)
+    m, heading = _open_named(folder, device, truncate_dim)
+    with open_vectors(output, heading) as vectors:
+        jobs, how = vectors.todo(plan), (batch_size, heading['embedding_dim'])
         workers = min(workers, max(1, len(jobs)))
         results = (_in_this_process(m, jobs, vectors.folder, how) if workers == 1 else
-                   _in_workers(folder, jobs, vectors.folder, how, workers, device))
+                   _in_workers(folder, jobs, vectors.folder, how, workers, device, heading))
         return collect_vectors(vectors, plan, results, len(plan) - len(jobs), progress)
 
 # %% ../nbs/05c_many_files.ipynb #7194a8d3
@@ -328,7 +341,7 @@ def _embed_into_one(model, inputs, output, batch_size, truncate_dim, device):
     m = _open(model, device)
     dim = kept_dim(m, truncate_dim)
     texts = tqdm(read_sentences(inputs), desc='embedding', unit=' texts', disable=None)
-    n = save_vectors(m.encode_stream(texts, batch_size, dim), output, dim)
+    with locked_output(output): n = save_vectors(m.encode_stream(texts, batch_size, dim), output, dim)
     print(f'{n:,} texts -> {output}, {dim} dimensions each')
 
 # %% ../nbs/05c_many_files.ipynb #7ee0ace1

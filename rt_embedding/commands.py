@@ -56,14 +56,10 @@ REMEDIES = {
     errno.ENOTDIR: 'a part of this path is a file, not a folder'}
 
 # %% ../nbs/00c_commands.ipynb #8bef9b01
-_CUT_WRITE = re.compile(r'(\d+) requested and (\d+) written')  # NumPy's `tofile` and `save` keep no error number
-
 def os_reason(
     e:OSError,  # from a file operation
 )->str:
     "What the file system says, in one line: which file, why, what to do."
-    if e.errno is None and (cut := _CUT_WRITE.fullmatch(str(e))):
-        return f'only {cut[2]} of {cut[1]} numbers could be written: {REMEDIES[errno.ENOSPC]}'
     where = ' -> '.join(str(f) for f in (e.filename, e.filename2) if f)
     why = (e.strerror or str(e) or type(e).__name__).lower()
     return ': '.join(p for p in (where, why, REMEDIES.get(e.errno, '')) if p)
@@ -99,12 +95,17 @@ def _check_common(args):
         if type(value) is int and name in _LIMITS:
             low, high, shown = _LIMITS[name]
             if not low <= value <= high: raise InputError(f'{name} must lie in {shown}, got {value}')
-        for text in as_list(value) if isinstance(value, (str, list)) else ():
+        for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str): check_name(text, name)
+            elif type(text) is int and abs(text) >= 1 << 63:
+                raise InputError(f'{name} is too large: give a number of 64 bits at most')
         if name in _WRITTEN and value is not None: (user_path if name == 'output_dir' else output_path)(value, name)
 
 # %% ../nbs/00c_commands.ipynb #5a4396bf
-_NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory")  # PyTorch raises a plain RuntimeError
+def _no_memory(e):
+    "Is a `RuntimeError` about a lack of memory? On the CPU, PyTorch has no class for it."
+    torch = sys.modules.get('torch')
+    return torch is not None and isinstance(e, torch.OutOfMemoryError) or 'DefaultCPUAllocator' in str(e)
 
 def _call(func, args, prog, flush):
     "Call the function of a command; returns the exit code. Bugs raise."
@@ -114,7 +115,7 @@ def _call(func, args, prog, flush):
         if flush: sys.stdout.flush()  # here, where a full disk or a closed pipe is handled
     except InputError as e: return _stop(f'{prog}: {e}', 2)
     except (MemoryError, RuntimeError) as e:
-        if isinstance(e, RuntimeError) and not _NO_MEMORY.search(str(e)): raise
+        if isinstance(e, RuntimeError) and not _no_memory(e): raise
         why = str(e).splitlines()[0] if str(e) else 'MemoryError'
         return _stop(f'{prog}: not enough memory: take a smaller model, batch or context ({why})', 2)
     except BrokenPipeError: return 0

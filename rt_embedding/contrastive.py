@@ -12,20 +12,14 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from .files import InputError
+from .linear import is_plain
 
 # %% ../nbs/08_contrastive_learning.ipynb #092e9c4a
-def info_nce(
-    anchors:Tensor,       # `(B,E)` unit vectors
-    positives:Tensor,     # `(B,E)` unit vectors, row i belongs to anchor i
-    temperature=0.05,     # positive number or 0-dim tensor that divides the cosines
-    hard_negatives:Tensor|None=None,   # `(M,E)` unit vectors; every anchor must reject all of them
-    false_negatives:Tensor|None=None,  # `(B,B+M)` bool, True = does not count as a negative; see `false_negative_mask`
-    part:tuple|None=None,  # first and last of the anchors of this process, of several; the mask has their rows
-)->Tensor:                # `(B,)` loss of each pair (of this process) in nats, mean of both directions
-    "Find the positive among the batch: symmetric InfoNCE (van den Oord et al. 2018, equation 4)."
-    candidates = positives if hard_negatives is None else torch.cat([positives, hard_negatives])   # (B+M,E)
-    if part: return _info_nce_part(anchors, positives, candidates, temperature, false_negatives, *part)
+def _info_nce_plain(anchors, candidates, temperature, false_negatives=None):
+    "`(B,)` losses; the first B candidates `(B+M,E)` are the positives."
     scores = anchors @ candidates.T / temperature                                # (B,B+M)
     if false_negatives is not None: scores = scores.masked_fill(false_negatives, -math.inf)
     own = torch.arange(len(anchors), device=anchors.device)
@@ -43,6 +37,72 @@ def _info_nce_part(anchors, positives, candidates, temperature, false_negatives,
         forth = forth.masked_fill(false_negatives, -math.inf)
         back = back.masked_fill(false_negatives[:, :len(anchors)], -math.inf)
     return (F.cross_entropy(forth, own, reduction='none') + F.cross_entropy(back, own, reduction='none'))/2
+
+# %% ../nbs/08_contrastive_learning.ipynb #08f00002
+def _largest_score(anchors, candidates, temperature):
+    "The largest score that is possible; None where the loss cannot be computed in blocks."
+    tensors = [x.detach() for x in (anchors, candidates, temperature) if torch.is_tensor(x)]
+    if not is_plain(*tensors): return None
+    longest = [float(v.square().sum(1).max()) for v in tensors[:2]]
+    bound = math.sqrt(longest[0]*longest[1])/float(tensors[2] if len(tensors) > 2 else temperature)
+    return bound if bound <= 40 else None                                        # NaN is not
+
+# %% ../nbs/08_contrastive_learning.ipynb #08f00004
+_BLOCK = 256  # anchors
+
+def _exponentials(scaled, candidates, false_negatives, bound):
+    "`(B,B+M)` exponentials of the scores minus `bound`, 0 where masked; their sums over rows `(B,)`, columns `(B,)`."
+    n = len(scaled)
+    e, rows, columns = scaled.new_empty(n, len(candidates)), scaled.new_empty(n), scaled.new_zeros(n)
+    masked = false_negatives is not None and false_negatives.numpy().any()
+    for k in range(0, n, _BLOCK):
+        at = slice(k, k + _BLOCK)
+        s = torch.mm(scaled[at], candidates.T, out=e[at]).sub_(bound)
+        if masked: s.masked_fill_(false_negatives[at], -math.inf)
+        rows[at] = s.exp_().sum(1)
+        columns += s[:, :n].sum(0)
+    return e, rows, columns
+
+# %% ../nbs/08_contrastive_learning.ipynb #08f0000a
+class _InBlocks(Function):
+    @staticmethod
+    def forward(ctx, anchors, candidates, temperature, false_negatives, bound):
+        scaled = anchors/temperature
+        e, rows, columns = _exponentials(scaled, candidates, false_negatives, bound)
+        ctx.save_for_backward(anchors, candidates, temperature, e, rows, columns)
+        own = (scaled*candidates[:len(anchors)]).sum(1) - bound
+        return (rows.log() + columns.log())/2 - own
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        anchors, candidates, temperature, e, rows, columns = ctx.saved_tensors
+        n, g = len(anchors), g/(2*temperature)
+        of_row, of_column = (g/rows)[:, None], F.pad(g/columns, (0, len(candidates) - n))
+        da, dc = torch.empty_like(anchors), torch.zeros_like(candidates)
+        for at in (slice(k, k + _BLOCK) for k in range(0, n, _BLOCK)):
+            push = (of_row[at] + of_column).mul_(e[at])
+            torch.mm(push, candidates, out=da[at])
+            dc.addmm_(push.T, anchors[at])
+        da.addcmul_(g[:, None], candidates[:n], value=-2)
+        dc[:n].addcmul_(g[:, None], anchors, value=-2)
+        return da, dc, -(anchors*da).sum()/temperature, None, None
+
+# %% ../nbs/08_contrastive_learning.ipynb #08f00006
+def info_nce(
+    anchors:Tensor,       # `(B,E)` unit vectors
+    positives:Tensor,     # `(B,E)` unit vectors, row i belongs to anchor i
+    temperature=0.05,     # positive number or 0-dim tensor that divides the cosines
+    hard_negatives:Tensor|None=None,   # `(M,E)` unit vectors; every anchor must reject all of them
+    false_negatives:Tensor|None=None,  # `(B,B+M)` bool, True = does not count as a negative; see `false_negative_mask`
+    part:tuple|None=None,  # first and last of the anchors of this process, of several; the mask has their rows
+)->Tensor:                # `(B,)` loss of each pair (of this process) in nats, mean of both directions
+    "Find the positive among the batch: symmetric InfoNCE (van den Oord et al. 2018, equation 4)."
+    candidates = positives if hard_negatives is None else torch.cat([positives, hard_negatives])   # (B+M,E)
+    if part: return _info_nce_part(anchors, positives, candidates, temperature, false_negatives, *part)
+    bound = _largest_score(anchors, candidates, temperature)
+    if bound is None: return _info_nce_plain(anchors, candidates, temperature, false_negatives)
+    return _InBlocks.apply(anchors, candidates, torch.as_tensor(temperature), false_negatives, bound)
 
 # %% ../nbs/08_contrastive_learning.ipynb #b157e025
 def false_negative_mask(

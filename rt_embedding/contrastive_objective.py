@@ -17,6 +17,7 @@ from .files import InputError
 from .contrastive import (
     collapse_warning, embedding_diagnostics, false_negative_mask, grad_cache, matryoshka_loss, positive_rank)
 from .distributed import gather
+from .linear import take_rows
 from .pairfiles import check_distinct
 from .pairs import PairTable, count_batches, draw_batches, micro_batch_size, pack_texts, split_pairs
 from .steps import Objective, to_device
@@ -179,7 +180,7 @@ def _loss_of(self:ContrastiveObjective, model, batch, vectors):
 @patch
 def _sides(self:ContrastiveObjective, vectors, batch):
     "Sorted vectors `(N,E)` back into anchors, positives, hard negatives."
-    v, n = vectors[batch['place']].float(), batch['n_pairs']
+    v, n = take_rows(vectors, batch['place']).float(), batch['n_pairs']
     return v[:n], v[n:2*n], v[2*n:] if len(v) > 2*n else None
 
 # %% ../nbs/08a_contrastive_objective.ipynb #1c528afa
@@ -187,7 +188,7 @@ def _sides(self:ContrastiveObjective, vectors, batch):
 def _all_sides(self:ContrastiveObjective, vectors, batch):
     "The same for the vectors of all processes, gathered in one message."
     counts = batch['counts']
-    vectors = gather(vectors[batch['place']].float(), [2*pairs + negatives for pairs, negatives in counts])
+    vectors = gather(take_rows(vectors, batch['place']).float(), [2*pairs + negatives for pairs, negatives in counts])
     parts = vectors.split([k for pairs, negatives in counts for k in (pairs, pairs, negatives)])
     anchors, positives, hard = (torch.cat(parts[k::3]) for k in range(3))
     return anchors, positives, hard if len(hard) else None

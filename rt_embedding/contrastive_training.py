@@ -26,6 +26,7 @@ from .batches import say_unread, train_validation_split
 from .corpus import TokenShards, build_shards
 from .distributed import choose_device, main_first, world
 from .encoder import EmbeddingModel
+from .folders import say_settings_left_out
 from .joint import JointObjective
 from .mlm import MLMObjective, model_sizes
 from .negatives import mined_pairs
@@ -102,6 +103,7 @@ def _loaded_model(model, tokenizer, sizes):
     "A saved model, with another context window or dropout, or more blocks, if these are given."
     changes = {k: sizes[k] for k in ('context_window', 'dropout') if sizes[k] is not None}
     m = EmbeddingModel.from_pretrained(model, **changes)
+    say_settings_left_out(m.settings, 'Training')
     for name in ('embedding_dim', 'hidden_dim'):
         if sizes[name] not in (None, getattr(m.config, name)):
             raise InputError(f'{model} has {name} {getattr(m.config, name)}, asked for {sizes[name]}: leave it out')

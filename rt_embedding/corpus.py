@@ -22,6 +22,7 @@ from .runningtext import read_sentences
 from .text import expand_paths
 from .tokenizer import token_chunks
 from .vocabulary import MASK_ID, UNK_ID
+from .vectors import write_array
 
 # %% ../nbs/06_corpus.ipynb #80b9a800
 FORMAT_VERSION = 1
@@ -153,15 +154,15 @@ def write_rows(
     "Append rows to the files; memory holds one chunk."
     n_lines = n_sentences = n_tokens = 0
     with _writing(folder, 'ids.bin', 'offsets.bin', 'hashes.bin') as (ids_file, offsets_file, hashes_file):
-        np.zeros(1, '<i8').tofile(offsets_file)
+        write_array(offsets_file, np.zeros(1, '<i8'))
         for rows in chunks:
             lengths = np.fromiter(map(len, rows), '<i8', len(rows))
             ends = np.cumsum(lengths[lengths > 0])  # rows without a token are not stored
             if len(ends):
                 ids = np.fromiter(chain.from_iterable(rows), dtype, int(ends[-1]))
-                ids.tofile(ids_file)
-                (n_tokens + ends).tofile(offsets_file)
-                row_hashes(ids, ends).tofile(hashes_file)
+                write_array(ids_file, ids)
+                write_array(offsets_file, n_tokens + ends)
+                write_array(hashes_file, row_hashes(ids, ends))
             n_lines, n_sentences = n_lines + len(rows), n_sentences + len(ends)
             n_tokens += int(ends[-1:].sum())
             if on_progress: on_progress(n_lines)
@@ -177,15 +178,15 @@ def drop_rows(
     "Rewrite the two files without some of the rows, a few thousand rows at a time."
     n_tokens, step = 0, 8192
     with _writing(folder, 'new_ids', 'new_offsets') as (ids_file, offsets_file):
-        np.zeros(1, '<i8').tofile(offsets_file)
+        write_array(offsets_file, np.zeros(1, '<i8'))
         for i in range(0, len(keep), step):
             some = keep[i:i+step]
             offsets = np.fromfile(Path(folder)/'offsets.bin', '<i8', len(some) + 1, offset=8 * i)
             ids = np.fromfile(Path(folder)/'ids.bin', dtype, offsets[-1] - offsets[0],
                               offset=int(offsets[0]) * np.dtype(dtype).itemsize)
             lengths = np.diff(offsets)
-            ids[np.repeat(some, lengths)].tofile(ids_file)
-            (n_tokens + np.cumsum(lengths[some])).tofile(offsets_file)
+            write_array(ids_file, ids[np.repeat(some, lengths)])
+            write_array(offsets_file, n_tokens + np.cumsum(lengths[some]))
             n_tokens += int(lengths[some].sum())
     for name in ('ids', 'offsets'): (Path(folder)/f'new_{name}').replace(Path(folder)/f'{name}.bin')
     return n_tokens

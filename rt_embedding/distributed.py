@@ -30,14 +30,14 @@ def _number(name, default):
 class PeerLost(InputError):
     "Another process of this training has ended."
 
-_CONNECTION_WORDS = ('gloo', 'Gloo', 'NCCL', 'Connection ', 'Broken pipe')  # in plain RuntimeErrors of PyTorch
+_BACKENDS = ('gloo', 'nccl')  # plain RuntimeErrors of PyTorch name the backend whose connection broke
 
 @contextmanager
 def connection_errors():
     "While open, the errors of a broken connection become one clear line."
     try: yield
     except RuntimeError as e:
-        if not isinstance(e, dist.DistError) and not any(word in str(e) for word in _CONNECTION_WORDS): raise
+        if not isinstance(e, dist.DistError) and not any(name in str(e).lower() for name in _BACKENDS): raise
         rank, size = os.environ.get('RANK', '?'), os.environ.get('WORLD_SIZE', '?')
         why = str(e).strip().splitlines()[0][-90:]
         raise PeerLost(f'rank {rank} of {size}: another process of this training has ended or cannot be reached, '

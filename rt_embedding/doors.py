@@ -50,7 +50,8 @@ COMMANDS = dict(  # command -> its module and the function that has its flags
     rt_evaluate=('evaluate_command', 'evaluate'), rt_embed=('bulk', 'embed'), rt_recipe=('recipe', 'train_recipe'),
     rt_adapt=('adaptation', 'adapt'),
     rt_export=('model2vec', 'export_model'), rt_analyse=('report', 'analyse'),
-    rt_search=('search_command', 'find_texts'), rt_lab=('lab', 'lab'), rt_quickstart=('quickstart', 'quickstart'))
+    rt_search=('search_command', 'find_texts'), rt_lab=('lab', 'lab'), rt_serve=('serve', 'serve'),
+    rt_mcp=('mcp_server', 'serve_tools'), rt_quickstart=('quickstart', 'quickstart'))
 
 def enter(
     name:str,  # of a command

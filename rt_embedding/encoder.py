@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .attention import MultiHeadAttention
 from .files import InputError
 from .configuration import EncoderConfig
-from .linear import Linear, linear
+from .linear import Linear, bag_means, distinct, linear, take_rows, unit_rows
 from .logging import ModelLogger
 from .tokenizer import SentencePieceTokenizer
 from .vocabulary import PAD_ID
@@ -284,26 +284,14 @@ def add_layers(self:EmbeddingModel,
 
 # %% ../nbs/04_encoder.ipynb #b04a0032
 @patch
-def _embed_bags(self:EmbeddingModel, batches, tokens, place, x):
-    "`embed_batches` without blocks; `x` `(U,D)` are the vectors of the distinct tokens, `place` says which is where."
-    masks = [torch.ones_like(ids, dtype=torch.bool) if mask is None else mask for ids, mask in batches]
-    place, lengths = place[torch.cat([m.flatten() for m in masks])], torch.cat([m.sum(1) for m in masks])
-    if self.pooling_logit is None: weights = torch.ones_like(tokens, dtype=x.dtype)
-    else: weights = self.pooling_logit[tokens].exp()
-    weights = F.embedding(place, weights[:, None])[:, 0]  # not weights[place]: its gradient would be added in any order
-    starts = lengths.cumsum(0) - lengths
-    pooled = F.embedding_bag(place, self.norm(x), starts, mode='sum', per_sample_weights=weights)   # (N,D)
-    rows = torch.repeat_interleave(torch.arange(len(lengths), device=place.device), lengths)
-    total = torch.zeros_like(pooled[:, 0]).index_add(0, rows, weights)
-    return F.normalize(self.projection(pooled/total[:, None].clamp(min=1e-6)), dim=-1)
-
-# %% ../nbs/04_encoder.ipynb #b04a0040
-def _distinct(ids, vocab_size):
-    "The distinct ids in order, and for each id its place among them: `unique`, without sorting."
-    seen = torch.zeros(vocab_size, dtype=torch.bool, device=ids.device)
-    seen[ids] = True
-    place = seen.cumsum(0) - 1                         # of every id of the vocabulary; used for those that occur
-    return seen.nonzero()[:, 0], place[ids]
+def _embed_bags(self:EmbeddingModel, batches):
+    "`embed_batches` without blocks: each distinct token is looked up and normalised once."
+    lengths = torch.cat([ids.new_full(ids.shape[:1], ids.shape[1]) if m is None else m.sum(1) for ids, m in batches])
+    ids = torch.cat([(ids if mask is None else ids[mask]).flatten() for ids, mask in batches])
+    tokens, place = distinct(ids, self.config.vocab_size)
+    x = self.norm(take_rows(self.token_embedding.weight, tokens))                 # (U,D), U distinct tokens
+    logits = None if self.pooling_logit is None else take_rows(self.pooling_logit, tokens)
+    return unit_rows(self.projection(bag_means(x, logits, place, lengths)))       # (N,E)
 
 # %% ../nbs/04_encoder.ipynb #b04a0036
 @patch
@@ -311,9 +299,9 @@ def embed_batches(self:EmbeddingModel,
     batches:list,   # of (`(B,T)` int64 ids, `(B,T)` bool mask or None), each padded by itself
 )->Tensor:          # `(N,E)` unit vectors of all rows, in order
     "The vectors of several batches, as `embed` gives them, with one look-up of each distinct token."
-    tokens, place = _distinct(torch.cat([ids.flatten() for ids, _ in batches]), self.config.vocab_size)
-    x = self.token_embedding(tokens)                                              # (U,D), U distinct tokens
-    if not self.blocks and not self.logger.active: return self._embed_bags(batches, tokens, place, x)
+    if not self.blocks and not self.logger.active: return self._embed_bags(batches)
+    tokens, place = distinct(torch.cat([ids.flatten() for ids, _ in batches]), self.config.vocab_size)
+    x = take_rows(self.token_embedding.weight, tokens)                            # (U,D), U distinct tokens
     out, places = [], place.split([ids.numel() for ids, _ in batches])
     for (ids, mask), p in zip(batches, places, strict=True):
         hidden = self.encode_tokens(ids, mask, F.embedding(p.view_as(ids), x))

@@ -220,6 +220,15 @@ def regular_file(
         raise InputError(f'{path} is a link out of its folder: copy the file there if you trust it')
     return path
 
+# %% ../nbs/00a_files.ipynb #6a28c011
+def _one_value_each(pairs):
+    "The object of these (name, value) pairs; ValueError if a name stands there twice."
+    found = {}
+    for name, value in pairs:
+        if name in found: raise ValueError(f'{name!r:.60} stands there twice')
+        found[name] = value
+    return found
+
 # %% ../nbs/00a_files.ipynb #09ec3858
 def read_json(
     path,                     # a file that somebody else may have written
@@ -229,7 +238,7 @@ def read_json(
 ):                            # the one object (or list) in it
     "Read a JSON object out of a file, or raise InputError."
     path = regular_file(path, max_bytes, inside)
-    try: value = json.loads(path.read_bytes().decode('utf-8'))
+    try: value = json.loads(path.read_bytes().decode('utf-8'), object_pairs_hook=_one_value_each)
     except OSError as e: raise InputError(f'{path} cannot be read: {e.strerror}') from None
     except (ValueError, RecursionError) as e: raise InputError(f'{path} is not JSON: {e}') from None
     if not isinstance(value, kind):

@@ -49,7 +49,8 @@ def _why_not_fetched(error, revision, place, offline):
 
 # %% ../nbs/00h_hub.ipynb #19f0b0de
 PUBLISHED_FILES = ('config.json', 'model.safetensors', 'tokenizer.model', 'README.md', 'modules.json',
-         'config_sentence_transformers.json')
+         'config_sentence_transformers.json',
+         'tokenizer.json', '0_StaticEmbedding/model.safetensors', '0_StaticEmbedding/tokenizer.json')  # of others
 
 def fetch(
     repo:str,               # `user/name`

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SPARE', 'ALIEN', 'SPECIAL_NAMES', 'FRAME', 'UNKNOWN', 'M2V_FORMAT', 'MAX_SAMPLE', 'FORMATS', 'rt_export',
-           'fast_tokenizer', 'export_model2vec', 'count_differences', 'read_model2vec', 'export_model']
+           'fast_tokenizer', 'export_model2vec', 'count_differences', 'read_model2vec', 'read_static_embedding',
+           'export_model']
 
 # %% ../nbs/11c_model2vec.ipynb #2bec0003
 import base64, json, unicodedata
@@ -12,13 +13,12 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from .commands import command, import_extra, plural
 from .encoder import EmbeddingModel
 from .files import InputError, atomic_folder, read_json, regular_file, umask
-from .folders import is_model2vec, is_table
+from .folders import check_modules, is_model2vec, is_table, read_settings, static_rows
 from .onnx import OnnxEncoder, export_onnx
 from .small_tables import bag_of_rows, shrink_table
 from .static import TABLE_DTYPES, fold, why_not_finite
@@ -141,9 +141,9 @@ def export_model2vec(
     folder,                # where the copy goes; an older one there is replaced
 )->Path:                   # the folder; model2vec and sentence-transformers open it without this package
     "Write a model without blocks as a folder of model2vec."
-    folder, table = Path(folder), fold(model)
     if model.prompt_text() or model.truncate_dim:
         raise InputError('model2vec knows no default prompt and no kept dimensions: take them from the model first')
+    folder, table = Path(folder), fold(model)
     if folder.exists() and any(folder.iterdir()) and not is_model2vec(folder):
         raise InputError(f'{folder} holds something else than a folder of model2vec: choose another folder')
     rows = table.weights[:, None]*np.asarray(table.table, np.float32)
@@ -180,14 +180,14 @@ def count_differences(
 
 # %% ../nbs/11c_model2vec.ipynb #2bec0026
 def _as_sentencepiece(state, file):
-    "A unigram `tokenizer.json` as a `SentencePieceTokenizer`, and for each of its ids the row over there (-1: none)."
+    "A unigram `tokenizer.json` as a `SentencePieceTokenizer`, and for each of its ids the row there (-1: none, UNK)."
     model, steps = state.get('model') or {}, state.get('normalizer') or {}
     steps = steps.get('normalizers', [steps]) if isinstance(steps, dict) else []
     maps = [s['precompiled_charsmap'] for s in steps if s.get('type') == 'Precompiled']
     others = {s.get('type') for s in steps} - {'Precompiled', 'Replace', 'Strip', 'NFC'}
     if model.get('type') != 'Unigram' or len(maps) != 1 or others:
         raise InputError(f'{file} is a {model.get("type", "?")!s:.30} tokenizer, and SentencePiece cannot do the same: '
-                         'only unigram ones that came from it can be read; use the model in model2vec')
+                         'only unigram ones that came from it can be read; use the model in its own library')
     import_extra('google.protobuf', 'model2vec')
     from sentencepiece.sentencepiece_model_pb2 import ModelProto
     special = {t['id'] for t in state.get('added_tokens', []) if t.get('special')} | {model.get('unk_id')}
@@ -204,14 +204,14 @@ def _as_sentencepiece(state, file):
     return SentencePieceTokenizer.from_bytes(proto.SerializeToString(), str(file)), [-1]*5 + [i for i, *_ in kept]
 
 # %% ../nbs/11c_model2vec.ipynb #2bec0028
-def _m2v_rows(folder):
-    "The rows `(V,E)` of a folder, with weights and mapping multiplied out."
-    file = regular_file(folder/'model.safetensors', 1 << 34, inside=folder)
+def _m2v_rows(folder, inside=None, name='embeddings'):
+    "The rows `(V,E)` of a folder (within another), with weights and mapping multiplied out."
+    file = regular_file(folder/'model.safetensors', 1 << 34, inside=inside or folder)
     try:
         with safe_open(file, framework='np') as f:
-            parts = {k: f.get_tensor(k) for k in ('embeddings', 'weights', 'mapping') if k in f.keys()}
+            parts = {k: f.get_tensor(k) for k in (name, 'weights', 'mapping') if k in f.keys()}
     except SafetensorError as e: raise InputError(f'{file} is not a whole safetensors file: {str(e):.200}') from e
-    rows, mapping = parts['embeddings'], parts.get('mapping')
+    rows, mapping = parts.get(name, np.empty(0)), parts.get('mapping')
     if rows.ndim != 2 or rows.dtype.kind not in 'fi':
         raise InputError(f'{file} holds no rows: {rows.dtype} {rows.shape}')
     if mapping is not None:
@@ -225,12 +225,25 @@ def _m2v_rows(folder):
     if np.isfinite(product).all(): return product
     raise InputError(f'{file} holds {why_not_finite(rows, weights)}: this model is broken')
 
+# %% ../nbs/11c_model2vec.ipynb #11c5e001
+def _foreign(rows, file, folder, unknown=False):
+    "The tokenizer in a tokenizer.json, and the row of each of its pieces; zeros for UNK, unless its row counts."
+    state = read_json(file, 1 << 28, inside=folder)
+    tokenizer, places = _as_sentencepiece(state, file)
+    if unknown and isinstance(i := state['model'].get('unk_id'), int): places[UNK_ID] = i
+    if len(rows) <= max(places): raise InputError(f'{file} has more pieces than there are rows: {len(rows)}')
+    return tokenizer, np.where(np.array(places)[:, None] < 0, 0, rows[places])
+
+def _with_settings(model, folder, device):
+    model.settings = read_settings(folder)
+    return model.to(device or 'cpu')
+
 # %% ../nbs/11c_model2vec.ipynb #2bec002a
 def read_model2vec(
     folder:Path,     # of model2vec
     device=None,     # where to put the model
     **changes,       # context_window, dropout
-)->EmbeddingModel:   # without blocks, in eval mode: the same vectors, at unit length
+)->EmbeddingModel:   # without blocks, in eval mode: the same vectors, at unit length; it knows the folder's prompts
     "Read a folder of model2vec; nothing in it is executed. `EmbeddingModel.from_pretrained` calls this."
     folder = Path(folder)
     config, rows = read_json(folder/'config.json', inside=folder), _m2v_rows(folder)
@@ -241,14 +254,25 @@ def read_model2vec(
         tokenizer = SentencePieceTokenizer(regular_file(folder/'tokenizer.model', MAX_MODEL_BYTES, inside=folder))
         if tokenizer.sha256 != ours.get('tokenizer_sha256') or len(rows) != len(tokenizer) + 1:
             raise InputError(f'{folder}/tokenizer.model is not the tokenizer of these rows: export the model again')
-        rows, shape['context_window'] = rows[:-1].copy(), ours.get('context_window', 512)
-        rows[UNK_ID] = _m2v_rows(folder)[-1]
-    else:
-        file = folder/'tokenizer.json'
-        tokenizer, places = _as_sentencepiece(read_json(file, 1 << 28, inside=folder), file)
-        if len(rows) <= max(places): raise InputError(f'{file} has more pieces than there are rows: {len(rows)}')
-        rows = np.where(np.array(places)[:, None] < 0, 0, rows[places])
-    return bag_of_rows(rows, tokenizer, **shape | changes).to(device or 'cpu')
+        unknown, rows, shape['context_window'] = rows[-1], rows[:-1].copy(), ours.get('context_window', 512)
+        rows[UNK_ID] = unknown
+    else: tokenizer, rows = _foreign(rows, folder/'tokenizer.json', folder)
+    return _with_settings(bag_of_rows(rows, tokenizer, **shape | changes), folder, device)
+
+# %% ../nbs/11c_model2vec.ipynb #11c5e004
+def read_static_embedding(
+    folder:Path,     # of sentence-transformers, with a `StaticEmbedding`
+    device=None,     # where to put the model
+    **changes,       # context_window, dropout
+)->EmbeddingModel:   # without blocks, in eval mode: the same vectors, at unit length; it knows the folder's prompts
+    "Read a `StaticEmbedding`; nothing in it is executed. `EmbeddingModel.from_pretrained` calls this."
+    folder = Path(folder)
+    place = static_rows(folder)
+    if place is None: raise InputError(f'{folder}/modules.json does not begin with a StaticEmbedding: check the folder')
+    check_modules(folder, 'StaticEmbedding')
+    rows = _m2v_rows(place, folder, 'embedding.weight')
+    tokenizer, rows = _foreign(rows, place/'tokenizer.json', folder, unknown=True)
+    return _with_settings(bag_of_rows(rows, tokenizer, **dict(context_window=512) | changes), folder, device)
 
 # %% ../nbs/11c_model2vec.ipynb #2bec002f
 _SAMPLE = ['a short sentence', 'another, somewhat longer sentence with more words in it']

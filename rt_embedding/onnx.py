@@ -17,6 +17,7 @@ from .files import InputError, atomic_folder, read_folder, read_json, regular_fi
 from .coverage import Truncation
 from .encoder import EmbeddingModel
 from .encoding import evaluating, pad_rows
+from .folders import say_settings_left_out
 from .tokenizer import MAX_MODEL_BYTES, SentencePieceTokenizer
 
 # %% ../nbs/08c_onnx.ipynb #30c8fbcd
@@ -79,6 +80,7 @@ def export_onnx(
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()) and not (folder/'onnx.json').is_file():
         raise InputError(f'{folder} holds something else than an ONNX export: choose another folder')
+    say_settings_left_out(model.settings, 'An ONNX graph')
     program = _trace(model)
     facts = dict(format_version=ONNX_FORMAT, context_window=model.config.context_window, int8=int8,
                  embedding_dim=model.config.embedding_dim, tokenizer_sha256=model.tokenizer.sha256)

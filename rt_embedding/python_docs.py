@@ -73,9 +73,9 @@ def _each(pool, tasks):
     yield from map(_work, tasks[done:])
 
 # %% ../nbs/06g_python_docs.ipynb #39bb0011
-def _private(dotted): return any(part.startswith('_') for part in dotted.split('.'))
+def _private(dotted): return dotted.startswith('genericpath') or any(part[:1] == '_' for part in dotted.split('.'))
 def _shortest(name): return name.count('.'), len(name), name
-def _related(home, module): return home.split('.')[0] == module.split('.')[0] or home.split('.')[0].startswith('_')
+def _related(home, module): return home.split('.')[0] == module.split('.')[0] or _private(home.split('.')[0])
 
 # %% ../nbs/06g_python_docs.ipynb #39bb0049
 class _Definitions:

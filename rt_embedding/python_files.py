@@ -332,7 +332,7 @@ def locate_packages(
         if found: standard += found
         else: tops += _tops_named(name)
     standard = sorted(set(standard))
-    helpers = [n for n in _standard_modules() if n.startswith('_')] if standard else []
+    helpers = [n for n in _standard_modules() if n.startswith('_') or n == 'genericpath'] if standard else []
     files = _standard_files(standard + helpers)
     for top in dict.fromkeys(tops):
         for place in _places(top): files += python_source_files(top, place, top)

@@ -245,14 +245,14 @@ def analyse(
     if seed < 0: raise InputError(f'seed must not be negative, got {seed}')
     chosen, folder = _check_sentences(sentences), Path(output)
     _check_output(folder)
-    models = load_models(model, compare, untrained, batch_size, str(choose_device(device)))
-    if len(models) > 1: import_extra('scipy.stats', 'viz')  # for the intervals of differences
-    data = encode_all(*read_texts(input, max_texts, seed), chosen, models, seed)
-    data.numbers = {name: describe(data, name, batch_size) for name in models}
-    result = dict(format_version=3, n_texts=len(data.texts), tasks={name: len(of) for name, of in data.tasks.items()},
-                  chosen=data.chosen, chosen_by_user=data.by_user, models=data.numbers,
-                  comparisons={f'{b} minus {a}': compare_models(data, a, b) for a, b in pairwise(models)})
     with locked_output(folder):
+        models = load_models(model, compare, untrained, batch_size, str(choose_device(device)))
+        if len(models) > 1: import_extra('scipy.stats', 'viz')  # for the intervals of differences
+        data = encode_all(*read_texts(input, max_texts, seed), chosen, models, seed)
+        data.numbers = {name: describe(data, name, batch_size) for name in models}
+        result = dict(format_version=3, n_texts=len(data.texts), tasks={name: len(of) for name, of in data.tasks.items()},
+                      chosen=data.chosen, chosen_by_user=data.by_user, models=data.numbers,
+                      comparisons={f'{b} minus {a}': compare_models(data, a, b) for a, b in pairwise(models)})
         with atomic_folder(folder, overwrite=folder.exists(), keep=lambda name: name.startswith('.')) as out:
             write_report(out, result, data)
     dims = ', '.join(f"{name} {of['embedding_dim']} dimensions" for name, of in data.numbers.items())

@@ -19,7 +19,7 @@ from .configuration import parameter_count
 from .encoder import EmbeddingModel
 from .folders import (
     MODEL_FORMAT, ST_SETTINGS, check_modules, check_weights_header, find_model, is_model, is_model2vec,
-    is_table, read_model_config, read_settings, read_tokenizer)
+    is_table, read_model_config, read_settings, read_tokenizer, static_rows)
 from .hub import upload
 from .small_tables import bag_of_table
 from .static import load_table
@@ -151,6 +151,8 @@ def _read_weights(path, n_parameters, folder):
 def _from_folder(cls:EmbeddingModel, folder, device, changes):
     "The model in a folder that stays as it is meanwhile."
     if is_model2vec(folder): return import_module('rt_embedding.model2vec').read_model2vec(folder, device, **changes)
+    if static_rows(folder) is not None:
+        return import_module('rt_embedding.model2vec').read_static_embedding(folder, device, **changes)
     if is_table(folder): return bag_of_table(load_table(folder, verify=True), **changes).to(device or 'cpu')
     shape, config = read_model_config(folder, changes)
     check_modules(folder)

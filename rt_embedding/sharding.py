@@ -37,13 +37,15 @@ def clip_gradients(
     "`clip_grad_norm_` that also knows parameters of which each process has a part."
     parameters = [p for p in parameters if p.grad is not None]
     parts = [p.grad.to_local() for p in parameters if is_sharded(p)]
-    if not parts: return nn.utils.clip_grad_norm_(parameters, max_norm)
     whole = [p.grad for p in parameters if not is_sharded(p)]
-    def squares(gradients): return torch.stack([g.norm().square() for g in gradients]).sum()
-    of_all = squares(parts)
-    dist.all_reduce(of_all)
-    norm = (of_all + squares(whole)).sqrt()
+    if not parts: norm = nn.utils.get_total_norm(whole)
+    else:
+        def squares(gradients): return torch.stack([g.norm().square() for g in gradients]).sum()
+        of_all = squares(parts)
+        dist.all_reduce(of_all)
+        norm = (of_all + squares(whole)).sqrt()
     scale = (max_norm/(norm + 1e-6)).clamp(max=1.)  # as PyTorch does
+    if norm.device.type == 'cpu' and float(scale) == 1: return norm  # saves a pass over all gradients
     for g in parts + whole: g.mul_(scale)
     return norm
 

@@ -7,22 +7,25 @@ __all__ = ['TABLE_DTYPES', 'TABLE_FORMAT', 'fold_rows', 'why_not_finite', 'BagRo
            'StaticTable', 'table_of', 'fold', 'check_finite', 'encode_blocks', 'join_blocks', 'NoTable', 'load_table']
 
 # %% ../nbs/04a_static_table.ipynb #9e929f5d
-import hashlib, sys, threading
+import hashlib, math, sys, threading
 from functools import partial
 from itertools import chain
 from json import dumps, loads
 from pathlib import Path
+from typing import Annotated
+import msgspec
 import numpy as np
 from fastcore.basics import patch
 from safetensors import safe_open
 from .configuration import parameter_count
 from .coverage import Truncation
 from .files import InputError, atomic_folder, read_folder, read_json, regular_file
-from rt_embedding.folders import (
+from .folders import (
     check_modules, check_weights_header, find_model, is_model2vec, is_table, read_model_config, read_settings,
-    read_tokenizer)
+    read_tokenizer, say_settings_left_out, static_rows)
 from .tokenizer import SentencePieceTokenizer, text_source, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
+from .vectors import save_array
 
 # %% ../nbs/04a_static_table.ipynb #a1c40001
 def fold_rows(
@@ -179,6 +182,7 @@ def fold(
     "Multiply LayerNorm and projection out, once for each token."
     if dtype not in TABLE_DTYPES: raise InputError(f'dtype must be one of {", ".join(TABLE_DTYPES)}, got {dtype!r}')
     lazy = table_of(model)
+    say_settings_left_out(model.settings, 'A table')
     rows, weights = lazy.table.whole(), lazy.weights
     if not (np.isfinite(rows).all() and np.isfinite(weights).all()):
         why = why_not_finite(*(p.detach().cpu().float().numpy() for p in model.parameters()))
@@ -221,10 +225,21 @@ def _to_unit(v):
     v /= np.where(length == 0, 1, length)[:, None]
     return v
 
+# %% ../nbs/04a_static_table.ipynb #04a5f001
+@patch
+def _encode_one(self:StaticTable, row, dim):
+    "One row of ordinary ids to a unit vector `(1,dim)`: BOS and EOS are summed with it, without the steps of a batch."
+    if isinstance(self.table, BagRows): self.table = self.table.after(len(row) + 2)
+    ids = np.array([BOS_ID, *row[:self.max_seq_length - 2], EOS_ID])
+    v = (self._factors[ids] @ np.asarray(self.table[ids], np.float32))[:dim]
+    square = float(np.vdot(v, v))
+    if not 1e-24 < square < 1e36: return _to_unit(v[None])
+    v /= math.sqrt(square)
+    return v[None]
+
 # %% ../nbs/04a_static_table.ipynb #a1c40013
 def _flat(rows, room):
     "Rows of ids, each cut to `room`, as one array and the places where they end, `(n+1,)`."
-    if len(rows) == 1: return np.array(rows[0][:room], np.int32), np.array([0, min(len(rows[0]), room)], np.int32)
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     if lengths.max() > room: rows, lengths = [r[:room] for r in rows], np.minimum(lengths, room)
     ids = np.fromiter(chain.from_iterable(rows), np.int32, lengths.sum())
@@ -233,6 +248,7 @@ def _flat(rows, room):
 @patch
 def _encode_rows(self:StaticTable, rows, batch_size, dim):
     "Rows of ordinary ids to unit vectors `(n,dim)`."
+    if len(rows) == 1: return self._encode_one(rows[0], dim)
     ids, ends = _flat(rows, self.max_seq_length - 2)
     if isinstance(self.table, BagRows): self.table = self.table.after(len(ids) + 2)
     table, factors, frame = self.table, self._factors[ids], np.array([BOS_ID, EOS_ID])
@@ -250,7 +266,8 @@ def check_finite(
     vectors,  # `(n,E)` that a model has computed
 ):            # the same
     "InputError unless all numbers are finite: absurd weights give others."
-    if not np.isfinite(np.einsum('ne,ne->n', vectors, vectors)).all():
+    v = vectors.ravel()
+    if not math.isfinite(np.vdot(v, v)):
         raise InputError('the model gives numbers that are not finite: its weights are damaged or too large')
     return vectors
 
@@ -361,7 +378,7 @@ def save(self:StaticTable,
     arrays = dict(table=table, weights=self.weights, scales=self.scales)
     with atomic_folder(folder, overwrite) as tmp:
         for name, a in arrays.items():
-            if a is not None: np.save(tmp/f'{name}.npy', a)
+            if a is not None: save_array(tmp/f'{name}.npy', a)
         self.tokenizer.save(tmp/'tokenizer.model')
         files = {f.name: dict(size=f.stat().st_size, sha256=_digest(f)) for f in sorted(tmp.iterdir())}
         config = dict(format_version=TABLE_FORMAT, context_window=self.max_seq_length, files=files)
@@ -370,34 +387,45 @@ def save(self:StaticTable,
     return Path(folder)
 
 # %% ../nbs/04a_static_table.ipynb #27b5682f
+class _SavedFile(msgspec.Struct):
+    size: int
+    sha256: str
+
+class _TableConfig(msgspec.Struct):
+    "What config.json of a saved table holds."
+    format_version: int
+    context_window: Annotated[int, msgspec.Meta(ge=3, lt=1 << 31)]
+    files: dict[str, _SavedFile]
+
 def _table_config(folder):
-    "The configuration of a saved table, its format checked."
-    try:
-        config = read_json(folder/'config.json', inside=folder)
-        version, files = config['format_version'], config['files']
-        good = {'table.npy', 'weights.npy', 'tokenizer.model'} <= set(files) and int(config['context_window']) > 2
-    except (InputError, ValueError, KeyError, TypeError): good = False
-    if not good: raise InputError(f'{folder} is no folder of a StaticTable; make one: fold(model).save(folder)')
-    if version != TABLE_FORMAT:
-        raise InputError(f'{folder}: format {version} is not {TABLE_FORMAT}: fold the model again')
+    "The configuration of a saved table, checked field by field."
+    try: config = msgspec.convert(read_json(folder/'config.json', inside=folder), _TableConfig)
+    except (InputError, ValueError) as e:
+        raise InputError(f'{folder} is no folder of a StaticTable ({e}); make one: fold(model).save(folder)') from None
+    if config.format_version != TABLE_FORMAT:
+        raise InputError(f'{folder}: format {config.format_version} is not {TABLE_FORMAT}: fold the model again')
+    if missing := sorted({'table.npy', 'weights.npy', 'tokenizer.model'} - config.files.keys()):
+        raise InputError(f'{folder}/config.json does not list {", ".join(missing)}: fold the model again')
     return config
 
 def _load_saved(folder, verify):
     config = _table_config(folder)
-    for name in ('table.npy', 'weights.npy', 'scales.npy', 'tokenizer.model'):
-        if name not in config['files']: continue
-        path, want = folder/name, config['files'][name]
-        if not path.is_file() or path.stat().st_size != want['size']:
-            raise InputError(f'{path} is missing or has the wrong size: copy the folder again')
-        if (verify or name == 'tokenizer.model') and _digest(path) != want['sha256']:
+    for name in {'table.npy', 'weights.npy', 'scales.npy', 'tokenizer.model'} & config.files.keys():
+        path, want = folder/name, config.files[name]
+        try: size = regular_file(path, 1 << 40, inside=folder).stat().st_size
+        except InputError as e: raise InputError(f'{e}: copy the folder again') from None
+        if size != want.size: raise InputError(f'{path} has the wrong size: copy the folder again')
+        if (verify or name == 'tokenizer.model') and _digest(path) != want.sha256:
             raise InputError(f'{path} is not the file that was saved: copy the folder again')
     read = lambda name: np.load(folder/f'{name}.npy', mmap_mode='r', allow_pickle=False)
-    try: table, weights, scales = (read(n) if f'{n}.npy' in config['files'] else None
+    try: table, weights, scales = (read(n) if f'{n}.npy' in config.files else None
                                    for n in ('table', 'weights', 'scales'))
     except ValueError: raise InputError(f'{folder}: an array is damaged: copy the folder again') from None
+    for name, a in dict(weights=weights, scales=scales).items():
+        if a is not None and a.dtype != np.float32:
+            raise InputError(f'{folder}/{name}.npy holds {a.dtype}, not float32: fold the model again')
     if table.dtype == np.uint8 and table.ndim == 2: table = PackedRows(table)
-    tokenizer = SentencePieceTokenizer(folder/'tokenizer.model')
-    return StaticTable(table, weights, tokenizer, config['context_window'], scales)
+    return StaticTable(table, weights, SentencePieceTokenizer(folder/'tokenizer.model'), config.context_window, scales)
 
 # %% ../nbs/04a_static_table.ipynb #a1c40023
 _DTYPES = {'F64': '<f8', 'F32': '<f4', 'F16': '<f2'}  # as safetensors and NumPy call them
@@ -450,14 +478,16 @@ _EPSILON = 1e-5  # of every LayerNorm, PyTorch's default
 
 def _load_bag(folder):
     if is_model2vec(folder): raise NoTable(f'{folder} is of model2vec: open it with EmbeddingModel.from_pretrained')
+    if static_rows(folder) is not None:
+        raise NoTable(f'{folder} is of sentence-transformers: open it with EmbeddingModel.from_pretrained')
     shape, raw = read_model_config(folder, {})
     if shape.n_layers:
         raise NoTable(f'{folder} is a model of {shape.n_layers} blocks and no table: '
                       'open it with EmbeddingModel.from_pretrained')
     check_modules(folder)
     settings = read_settings(folder)
-    if settings.default_prompt_name or settings.truncate_dim:
-        raise NoTable(f'{folder} has a default prompt or dimension, which a table does not know: '
+    if settings.default_prompt_name or settings.truncate_dim or {'query', 'document'} & set(settings.prompts):
+        raise NoTable(f'{folder} has prompts or a default dimension, which a table does not know: '
                       'open it with EmbeddingModel.from_pretrained')
     path = regular_file(folder/'model.safetensors', 8*parameter_count(shape) + (1 << 24), inside=folder)
     arrays = _bag_arrays(path, shape)

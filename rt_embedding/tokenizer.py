@@ -324,14 +324,15 @@ def train_tokenizer(
     start, output = time.perf_counter(), _output_name(output)
     for name, n in dict(max_sentences=max_sentences, max_characters=max_characters).items():
         if n is not None and n < 1: raise InputError(f'{name} must be at least 1, got {n}')
-    counts = _read_counts(input, max_sentences, max_characters, seed)
-    logger.info('learning {:,} pieces ({}) ...', vocab_size, model_type)
-    model = learn_vocabulary(counts, vocab_size, model_type, character_coverage, lower_case)
-    tokenizer = SentencePieceTokenizer.from_bytes(model)
-    pieces = (f'{tokenizer.id_to_piece(i)}\t{tokenizer._sp.get_score(i):g}\n' for i in range(len(tokenizer)))
-    with locked_output(f'{output}.model', f'{output}.vocab'), atomic_file(f'{output}.vocab') as f:
-        f.writelines(pieces)
-        tokenizer.save(f'{output}.model')
+    with locked_output(f'{output}.model', f'{output}.vocab'):
+        counts = _read_counts(input, max_sentences, max_characters, seed)
+        logger.info('learning {:,} pieces ({}) ...', vocab_size, model_type)
+        model = learn_vocabulary(counts, vocab_size, model_type, character_coverage, lower_case)
+        tokenizer = SentencePieceTokenizer.from_bytes(model)
+        pieces = (f'{tokenizer.id_to_piece(i)}\t{tokenizer._sp.get_score(i):g}\n' for i in range(len(tokenizer)))
+        with atomic_file(f'{output}.vocab') as f:
+            f.writelines(pieces)
+            tokenizer.save(f'{output}.model')
     logger.info('wrote {0}.model and {0}.vocab, {1:.1f} s in all', output, time.perf_counter() - start)
     return Path(f'{output}.model')
 

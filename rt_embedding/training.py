@@ -15,7 +15,6 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from fastcore.basics import patch
-from torch import nn
 from .checkpoints import check_state, checkpoints, newest_checkpoint, read_optimizer, save_checkpoint
 from .commands import command_line, os_reason
 from .files import InputError, clean_up
@@ -372,7 +371,7 @@ def seconds_per_step(
             t = time.perf_counter()
             micro = [to_device(objective.batch(0, (i*k + j) % batches), probe.device) for j in range(k)]
             with autocast(probe.device, config.precision, _hidden_size(probe)): objective.backward(probe, micro)
-            nn.utils.clip_grad_norm_(probe.parameters(), 1.)
+            clip_gradients(probe.parameters(), 1.)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             times.append(time.perf_counter() - t)

@@ -311,6 +311,10 @@ _kinds = {'.parquet': 'parquet', '.jsonl': 'json'}
 # %% ../nbs/06h_wikipedia.ipynb #50f10bdc
 WIKIPEDIA = 'wikimedia/wikipedia'
 
+def _no_such_wikipedia(language, dump):
+    return InputError(f'there is no Wikipedia with language {language!r} and dump {dump!r}: '
+                      'the first is the code in its address, as in de.wikipedia.org')
+
 def wikipedia_stream(
     language:str='en',       # code of a Wikipedia: en, de, simple, ...
     dump:str='20231101',     # its date
@@ -322,12 +326,10 @@ def wikipedia_stream(
     if files: return _file_stream(files)
     try:
         revision = revision or import_extra('huggingface_hub', 'data').HfApi().dataset_info(WIKIPEDIA).sha
-        name = f'{dump}.{language}'
+        name, known = f'{dump}.{language}', datasets.get_dataset_config_names(WIKIPEDIA, revision=revision)
+        if name not in known: raise _no_such_wikipedia(language, dump)
         stream = datasets.load_dataset(WIKIPEDIA, name, split='train', streaming=True, revision=revision)
-    except ValueError as e:
-        if 'BuilderConfig' not in str(e): raise
-        raise InputError(f'there is no Wikipedia with language {language!r} and dump {dump!r}: '
-                         'the first is the code in its address, as in de.wikipedia.org') from e
+    except InputError: raise
     except Exception as e:                                            # each way to be offline has a class of its own
         raise InputError(f'{WIKIPEDIA} cannot be reached ({type(e).__name__}): '
                          'check the network, or give --files with Parquet files of it') from e

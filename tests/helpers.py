@@ -6,8 +6,11 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from configparser import ConfigParser
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,9 +51,38 @@ def ended(process, timeout=600):
     return process.returncode, out, err
 
 
-def run(name, *args, **kw):
-    "Run a command to its end: (exit code, standard output, standard error)."
-    return ended(start(name, *args, **kw))
+class ForkServer:
+    "Runs commands in forks of a process that has the package in memory, see fork_server.py; one at a time."
+    def __init__(self):
+        code = f'import sys; sys.path.insert(1, {str(ROOT/"tests")!r}); import fork_server; fork_server.serve()'
+        self.env, self.lock = dict(ENV), threading.Lock()
+        self.process = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True, encoding='utf-8', env=ENV)
+
+    def run(self, name, args, cwd):
+        "(exit code, standard output, standard error), or None where a process of its own is needed."
+        if self.env != ENV or not self.lock.acquire(blocking=False): return None
+        try:
+            with tempfile.TemporaryDirectory() as work:
+                out, err = Path(work)/'out', Path(work)/'err'
+                job = dict(code=python_line(name), args=[str(a) for a in args], cwd=str(cwd or os.getcwd()),
+                           out=str(out), err=str(err))
+                print(json.dumps(job), file=self.process.stdin, flush=True)
+                self.process.stdout.readline()
+                code = int(self.process.stdout.readline())
+                return code, out.read_text(encoding='utf-8'), err.read_text(encoding='utf-8')
+        finally: self.lock.release()
+
+
+@cache
+def fork_server(): return ForkServer()
+
+
+def run(name, *args, fresh=False, **kw):
+    """Run a command to its end: (exit code, standard output, standard error). It begins in a fork that has the package
+    imported; `fresh=True`, another environment or a launcher ask for a new Python."""
+    plain = not fresh and not set(kw) - {'cwd'} and hasattr(os, 'fork')
+    return plain and fork_server().run(name, args, kw.get('cwd')) or ended(start(name, *args, **kw))
 
 
 def refused(result, *words):

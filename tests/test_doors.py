@@ -32,7 +32,7 @@ def test_odd_places_to_write_to(name, capsys, tmp_path, monkeypatch):
     os.symlink('loop', 'loop')
     written = flags_of(name, capsys) & set(WRITTEN)
     question = ['question'] if name == 'rt_search' else []
-    assert written or name == 'rt_search'
+    assert written or name in ('rt_search', 'rt_serve', 'rt_mcp')  # these write nothing
     for flag in written:
         odd = {'': 'is empty', '~nobody_has_this_name/x': 'no user', NOT_UTF8: 'not UTF-8'}
         if flag != 'output_dir': odd |= {'.': 'of its own', '..': 'of its own', 'loop': 'leads to itself'}
@@ -119,28 +119,37 @@ def test_terminal_codes_in_names_are_shown_not_sent(corpus, tmp_path):
     assert code == 0 and '\\x1b[31m' in out and not re.search('[\x1b\u202e]', out + err)
 
 
-def test_one_writer_at_a_time_and_nothing_left_of_a_killed_one(corpus, tmp_path):
-    from rt_embedding.runs import locked_output
-    left = tmp_path/'.t.model.ab12cd34.tmp'
-    left.write_bytes(b'half a model of a killed process')
-    flags = ['--input', corpus, '--vocab_size', 150, '--output', tmp_path/'t']
-    with locked_output(tmp_path/'t.model'):
-        refused(run('rt_train_tokenizer', *flags), 't.model', 'being written by another process')
-    left.write_bytes(b'half a model of a killed process')
-    assert run('rt_train_tokenizer', *flags)[0] == 0
-    assert {p.name for p in tmp_path.iterdir()} == {'t.model', 't.vocab'}
+PRODUCTS = dict(  # command -> what it may be writing, and its arguments
+    rt_train_tokenizer=('t.model', ['--input', '{corpus}', '--vocab_size', 150, '--output', '{out}/t']),
+    rt_corpus=('c.txt', ['{corpus}', '--output', '{out}/c.txt']),
+    rt_embed=('v.npy', ['--model', '{model}', '--input', '{corpus}', '--output', '{out}/v.npy', '--device', 'cpu']),
+    rt_export=('e', ['--model', '{model}', '--output', '{out}/e', '--format', 'model2vec']),
+    rt_search=('ix', ['a question', '--model', '{model}', '--input', '{corpus}', '--index', '{out}/ix']),
+    rt_analyse=('a', ['--model', '{model}', '--input', '{corpus}', '--output', '{out}/a']),
+    rt_evaluate=('s', ['--model', '{model}', '--corpus', '{corpus}', '--output', '{out}/s']))
 
 
-def test_one_export_at_a_time_and_nothing_left_of_a_killed_one(tokenizer, capsys, tmp_path):
+@pytest.mark.parametrize('name', PRODUCTS)
+def test_one_writer_at_a_time(name, tokenizer, corpus, capsys, tmp_path):
     from rt_embedding.runs import locked_output
+    product, args = PRODUCTS[name]
+    (out := tmp_path/'out').mkdir()
     small_model(tokenizer).save_pretrained(tmp_path/'model')
-    left = tmp_path/'.export.ab12cd34.tmp'
-    left.mkdir()
-    for flags in ([], ['--int8'], ['--format', 'model2vec']):
-        with locked_output(tmp_path/'export'):
-            refused(call('rt_export', capsys, '--model', tmp_path/'model', '--output', tmp_path/'export', *flags),
-                    'export', 'being written by another process')
-    assert [p.name for p in tmp_path.iterdir()] == ['model']
+    args = [str(a).format(corpus=corpus, model=tmp_path/'model', out=out) for a in args]
+    with locked_output(out/product): refused(call(name, capsys, *args), product, 'by another process')
+    assert not os.listdir(out)
+
+
+@pytest.mark.parametrize('name', ['rt_train_tokenizer', 'rt_corpus', 'rt_embed', 'rt_search'])
+def test_nothing_is_left_of_a_killed_writer(name, tokenizer, corpus, capsys, tmp_path):
+    product, args = PRODUCTS[name]
+    (out := tmp_path/'out').mkdir()
+    small_model(tokenizer).save_pretrained(tmp_path/'model')
+    left = out/f'.{product}.ab12cd34.tmp'
+    left.mkdir() if name == 'rt_search' else left.write_bytes(b'half of what a killed process wrote')
+    args = [str(a).format(corpus=corpus, model=tmp_path/'model', out=out) for a in args]
+    assert call(name, capsys, *args)[0] == 0
+    assert (out/product).exists() and not [p for p in os.listdir(out) if p.startswith('.')]
 
 
 @pytest.mark.skipif(not os.path.isdir('/proc/self/task'), reason='needs /proc')
@@ -206,6 +215,14 @@ def test_absurd_weights_give_an_error_not_a_file(n_layers, tokenizer, corpus, ca
     refused(call('rt_embed', capsys, '--model', tmp_path/'model', '--input', corpus, '--output', tmp_path/'v.npy'),
             'numbers so large' if n_layers == 0 else 'not finite')
     assert [p.name for p in tmp_path.iterdir()] == ['model']
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_a_number_beyond_all_bounds(name, capsys):
+    question = ['question'] if name == 'rt_search' else []
+    flags = flags_of(name, capsys) & {'batch_size', 'vocab_size', 'max_lines', 'k', 'seeds', 'max_texts', 'budget'}
+    for flag in flags - {'budget'}: refused(call(name, capsys, *question, f'--{flag}', 10**30), flag, 'too large')
+    assert flags or name == 'rt_export'
 
 
 def test_help_is_the_same_a_second_time(capsys):

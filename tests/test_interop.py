@@ -158,6 +158,53 @@ def test_a_folder_means_the_same_through_both_doors(bag, tmp_path, monkeypatch):
             'adds Dense behind the model')
 
 
+def test_search_puts_the_prompts_of_both_sides_before_the_texts(bag, tmp_path):
+    from rt_embedding.light import open_encoder
+    from rt_embedding.search import SemanticIndex
+    model = EmbeddingModel.from_pretrained(bag.save_pretrained(tmp_path/'m'))
+    plain = SemanticIndex.build(model, sentences(20)).save(tmp_path/'plain')
+    model.prompts = dict(query='ask ', document='text ')
+    model.save_pretrained(tmp_path/'m')
+    opened, texts = open_encoder(tmp_path/'m'), sentences(20)
+    for index in (built := SemanticIndex.build(opened, texts), SemanticIndex.load(built.save(tmp_path/'i'), opened)):
+        np.testing.assert_allclose(index.vectors, model.encode_document(texts), atol=1e-6)
+        np.testing.assert_allclose(index.encode(texts[:2]), model.encode_query(texts[:2]), atol=1e-6)
+    with pytest.raises(InputError, match='made by another model'): SemanticIndex.load(plain, opened)
+
+
+def test_a_default_prompt_that_is_not_used_is_said(bag, tmp_path):
+    from loguru import logger
+    from rt_embedding.contrastive_training import _loaded_model
+    model = EmbeddingModel.from_pretrained(bag.save_pretrained(tmp_path/'m'))
+    said, sizes = [], dict.fromkeys(('context_window', 'dropout', 'embedding_dim', 'hidden_dim', 'n_layers', 'n_heads'))
+    sink = logger.add(said.append, format='{message}')
+    try:
+        fold(model)
+        model.prompts = dict(query='ask ')
+        model.default_prompt_name = 'query'
+        fold(model)
+        _loaded_model(model.save_pretrained(tmp_path/'m'), None, sizes)
+    finally: logger.remove(sink)
+    assert [s.split(' the ')[0] for s in said] == ['A table does not know', 'Training does not know'], said
+    assert all("default prompt 'ask '" in s for s in said)
+
+
+def test_a_static_embedding_is_read(bag, tmp_path):
+    st, modules = (pytest.importorskip(f'sentence_transformers{m}') for m in ('', '.models'))
+    tokenizers = pytest.importorskip('tokenizers')
+    from rt_embedding.light import open_encoder
+    from rt_embedding.model2vec import SPECIAL_NAMES, fast_tokenizer
+    pieces = tokenizers.Tokenizer.from_str(json.dumps(fast_tokenizer(bag.tokenizer)))
+    pieces.add_special_tokens(list(SPECIAL_NAMES))
+    static = modules.StaticEmbedding(pieces, embedding_dim=12)
+    theirs = st.SentenceTransformer(modules=[static], device='cpu', prompts=dict(query='ask '))
+    theirs.save_pretrained(str(tmp_path/'static'))
+    ours, texts = open_encoder(tmp_path/'static'), [*sentences(20), 'an \u2230 sign']
+    for name in ('encode', 'encode_query'):
+        np.testing.assert_allclose(getattr(ours, name)(texts),
+                                   getattr(theirs, name)(texts, normalize_embeddings=True), atol=1e-5)
+
+
 def _written(path, texts):
     path.write_text('\n'.join(texts), encoding='utf-8')
     return path

@@ -88,6 +88,40 @@ def test_a_chapter_that_forgets_something_hears_so(tmp_path, places, old, new, s
     assert found == [] if said is None else len(found) == 1 and said in found[0], found
 
 
+@pytest.mark.parametrize('directives, said', [
+    ('#| label: fig-a', 'without `#| fig-cap'), ('#| fig-cap: "A"', 'without `#| label'),
+    ('#| label: a\n#| fig-cap: "A"', 'without `#| label'), ('#| label: fig-a\n#| fig-cap: "A"', None)])
+def test_a_picture_has_a_caption_and_a_label(directives, said):
+    out = nbformat.v4.new_output('display_data', data={'image/png': ''})
+    cell = nbformat.v4.new_code_cell(directives, outputs=[out])
+    found = list(check.figure_problems('a', nbformat.v4.new_notebook(cells=[cell])))
+    assert found == [] if said is None else len(found) == 1 and said in found[0]
+    if said is None:
+        assert 'are called fig-a' in list(check.figure_problems('a', nbformat.v4.new_notebook(cells=[cell]*2)))[0]
+
+
+@pytest.mark.parametrize('text, wide', [
+    ('a' + ' '*60 + 'b' + ' '*50 + 'c', True), ('a' + ' '*60 + 'b', False),
+    ('a sentence of many words. '*9, False), ('a  b   c', False)])
+def test_a_printed_table_that_is_too_wide_is_found(text, wide):
+    cell = nbformat.v4.new_code_cell('print(x)', outputs=[nbformat.v4.new_output('stream', text=f'{text}\n'*2)])
+    assert bool(list(check.wide_rows(cell))) == wide
+    cell.source = '#| hide\nprint(x)'
+    assert list(check.wide_rows(cell)) == []
+
+
+@pytest.mark.parametrize('name, old, new, said', [
+    ('dark.scss', '$link-color: #4fd1b5', '$link-color: #404040', 'link-color on body-bg has a contrast of'),
+    ('light.scss', '$web-font-path: false;', '', 'would load fonts'),
+    ('styles.css', 'main, main', '@import "https://example.org/a.css"; main, main', 'example.org')])
+def test_a_style_that_is_hard_to_read_or_loads_from_elsewhere_is_found(tmp_path, name, old, new, said):
+    for path in [*(ROOT/'nbs').glob('*.scss'), *(ROOT/'nbs').glob('*.css')]:
+        (tmp_path/path.name).write_text(path.read_text(encoding='utf-8'), encoding='utf-8')
+    assert list(check.style_problems(tmp_path)) == []
+    (tmp_path/name).write_text((tmp_path/name).read_text().replace(old, new, 1), encoding='utf-8')
+    assert said in str(list(check.style_problems(tmp_path)))
+
+
 @pytest.mark.parametrize('place', ['/work/venv/lib/python3.11/site-packages/tqdm/auto.py:21: TqdmWarning',
                                    '/tmp/ipykernel_71/12.py:3', 'file:///home/ada/notes', '~/notes/a.txt',
                                    'File "/usr/lib/python3.11/json/decoder.py", line 3',
@@ -153,3 +187,20 @@ def test_chapters_import_from_earlier_ones_only():
              '99_all.ipynb': notebook('from rt_embedding.b import g')}
     assert list(check.order_problems(books)) == ['01_a.ipynb cell 1: imports from the later chapter 01a_b.ipynb']
     assert list(check.order_problems({p.name: nbformat.read(p, 4) for p in (ROOT/'nbs').glob('*.ipynb')})) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('theme', ['light', 'dark'])
+def test_no_page_scrolls_sideways_complains_or_asks_another_host(pages, open_tab, theme):
+    "Every page of the draft, as wide as a phone, a tablet and a laptop."
+    folder = pages/'html' if (pages/'html').is_dir() else make_site.pages(pages)
+    tab, wide = open_tab(color_scheme=theme), []
+    for page in sorted(folder.glob('*.html')):
+        tab.goto(page.as_uri())
+        for width in (390, 768, 1280):
+            tab.set_viewport_size(dict(width=width, height=900))
+            if (beyond := tab.evaluate('document.documentElement.scrollWidth - innerWidth')) > 0:
+                wide.append(f'{page.name} at {width}: {beyond} pixels too wide')
+        assert page.stat().st_size < 1.5e6, f'{page.name} is too heavy'
+    assert (wide, tab.errors) == ([], [])
+    assert all(url.startswith(('file:', 'data:')) for url in tab.requested)

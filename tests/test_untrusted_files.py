@@ -334,3 +334,53 @@ def test_shards_with_ids_that_no_text_has(tokenizer, tmp_path):
                 'token ids outside the vocabulary')
         ids[3] = keep
         ids.tofile(tmp_path/'shards'/'ids.bin')
+
+
+def saved_table(folder, **config):
+    "A saved table whose config.json says something else."
+    from rt_embedding.static import fold
+    t = SentencePieceTokenizer(folder/'tokenizer.model')
+    model = EmbeddingModel(len(t), embedding_dim=8, hidden_dim=16, n_layers=0, n_heads=2, tokenizer=t)
+    path = fold(model).save(folder/'table')
+    (path/'config.json').write_text(json.dumps(json.loads((path/'config.json').read_text()) | config))
+    return path
+
+
+@pytest.mark.parametrize('config', [
+    dict(context_window='16'), dict(context_window=1e400), dict(context_window=10**40), dict(context_window=[16]),
+    dict(files=['table.npy', 'weights.npy', 'tokenizer.model']), dict(files={'table.npy': 1}), dict(format_version='1'),
+    dict(files={'table.npy': dict(size='1', sha256='')})])
+def test_a_table_whose_configuration_lies(folder, config):
+    from rt_embedding.static import load_table
+    path = saved_table(folder, **config)
+    refused(lambda: load_table(path), 'no folder of a StaticTable')
+
+
+def test_a_table_of_other_numbers_or_somewhere_else(folder):
+    from rt_embedding.static import load_table
+    path = saved_table(folder)
+    good = (path/'weights.npy').read_bytes()
+    for wrong in (np.ones(200, np.int64), np.ones(200, np.float64)):
+        np.save(path/'weights.npy', wrong)
+        config = json.loads((path/'config.json').read_text())
+        config['files']['weights.npy']['size'] = (path/'weights.npy').stat().st_size
+        (path/'config.json').write_text(json.dumps(config))
+        refused(lambda: load_table(path), 'weights.npy', 'not float32')
+    (path/'weights.npy').unlink()
+    (folder/'elsewhere.npy').write_bytes(good)
+    os.symlink(folder/'elsewhere.npy', path/'weights.npy')
+    refused(lambda: load_table(path), 'link out of its folder')
+
+
+@pytest.mark.parametrize('settings', [
+    dict(prompts=dict(a='b'), default_prompt_name=['a']), dict(default_prompt_name={}), dict(truncate_dim=True),
+    dict(prompts=dict(a='x'*100_000), default_prompt_name='a')])
+def test_settings_that_lie(folder, settings):
+    (folder/'config_sentence_transformers.json').write_text(json.dumps(settings))
+    refused(lambda: EmbeddingModel.from_pretrained(folder), 'config_sentence_transformers.json')
+
+
+def test_a_name_that_a_file_says_twice(folder):
+    text = (folder/'config.json').read_text().strip()
+    (folder/'config.json').write_text(text[:-1] + ', "context_window": 4}')
+    refused(lambda: EmbeddingModel.from_pretrained(folder), 'config.json', 'stands there twice')

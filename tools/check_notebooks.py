@@ -33,8 +33,11 @@ ANSWER = re.compile(r'^::: *\{\.callout-tip collapse="true" title="(Answers?)"\}
 NUMBERED = re.compile(r'^(?:\*\*)?\d+\.(?:\*\*)? ', re.M)
 LINK = re.compile(r'(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)')
 HTML_LINK, IMAGE = re.compile(r'<a\b[^>]*?\bhref="([^"]+)"'), re.compile(r'<img\b[^>]*>')
-REFERENCE = ('index.ipynb', '18_all_commands.ipynb', '19_reference.ipynb', '13b_own_text.ipynb',
+REFERENCE = ('index.ipynb', '18_all_commands.ipynb', '18a_presets.ipynb',
+             '18b_file_formats.ipynb', '19_reference.ipynb', '13b_own_text.ipynb',
              '99_package.ipynb')  # pages without exercises
+COLUMN = 100  # characters of a printed table; a longer row wraps on the page, and nobody can follow it
+GAPS = re.compile(r'\S {2,}(?=\S)')
 WIDTH = 120  # columns of a line of code; a directive (#| fig-alt: "…") must stay on one line
 
 COLAB = f'''#| hide
@@ -147,6 +150,57 @@ def link_problems(name, nb, folder, places):
             if not str(words).strip(): yield f'{name} cell {k}: a picture without `#| fig-alt: "…"`'
 
 
+def figure_problems(name, nb):
+    "Pictures without a caption and a label by which a text can cite them, and labels that two pictures share."
+    labels = Counter()
+    for k, c in enumerate(nb.cells):
+        if c.cell_type != 'code' or not any('image/png' in o.get('data', {}) for o in c.outputs): continue
+        try: said = options(c)
+        except ValueError: continue  # told elsewhere
+        if not str(said.get('fig-cap', '')).strip(): yield f'{name} cell {k}: a picture without `#| fig-cap: "…"`'
+        label = str(said.get('label', ''))
+        if not re.fullmatch(r'fig-[a-z0-9-]+', label): yield f'{name} cell {k}: a picture without `#| label: fig-…`'
+        labels[label] += 1
+    yield from (f'{name}: {n} pictures are called {label}' for label, n in labels.items() if n > 1 and label)
+
+
+def contrast(one, other):
+    "Contrast of two colours, `#rrggbb`, as the web standard WCAG defines it: 1 to 21."
+    def brightness(colour):
+        parts = [int(colour[k:k + 2], 16)/255 for k in (1, 3, 5)]
+        parts = [v/12.92 if v <= .04045 else ((v + .055)/1.055)**2.4 for v in parts]
+        return .2126*parts[0] + .7152*parts[1] + .0722*parts[2]
+    dark, light = sorted(map(brightness, (one, other)))
+    return (light + .05)/(dark + .05)
+
+
+def style_problems(folder):
+    "Colours that are hard to read, anything from another host, and a footer with another version than the package."
+    for name in ('light', 'dark'):
+        text = (folder/f'{name}.scss').read_text(encoding='utf-8')
+        colour = dict(re.findall(r'^\$([\w-]+): (#\w{6});', text, re.M))
+        for over, under in (('link-color', 'body-bg'), ('text-muted', 'body-bg'), ('code-color', 'code-bg'),
+                            ('link-color', 'code-bg'), ('navbar-fg', 'primary')):
+            if (c := contrast(colour[over], colour[under])) < 4.5:
+                yield f'{name}.scss: {over} on {under} has a contrast of {c:.1f}, below 4.5'
+        if '$web-font-path: false;' not in text: yield f'{name}.scss: the theme would load fonts from another host'
+    for path in [*folder.glob('*.scss'), *folder.glob('*.css')]:
+        for host in re.findall(r'(?:url\(|@import)[^;)]*//[^;)]*', path.read_text(encoding='utf-8')):
+            yield f'{path.name}: loads {host}'
+    footer = yaml.safe_load((root/'_quarto.yml').read_text(encoding='utf-8'))['website']['page-footer']['left']
+    if SETTINGS['version'] not in footer: yield f"_quarto.yml: the footer does not say version {SETTINGS['version']}"
+
+
+def wide_rows(cell):
+    "Rows of a printed table that a page would break: at least three columns kept apart by spaces, longer than COLUMN."
+    if re.match(r'#\|\s*hide\b', cell.source): return
+    plain = [o.get('text', '') for o in cell.outputs] + [o['data'].get('text/plain', '') for o in cell.outputs
+        if 'data' in o and not any(k != 'text/plain' for k in o['data'])]
+    lines = '\n'.join(map(''.join, plain)).split('\n')
+    wide = [line for line in lines if len(line) > COLUMN and len(GAPS.findall(line.strip())) >= 2 and line[0] != '|']
+    if len(wide) > 1: yield from wide
+
+
 def exercise_problems(name, nb):
     "A chapter ends with exercises; each has a folded answer, and what an answer says in code is run by a cell."
     start = next((k for k, c in enumerate(nb.cells) if c.cell_type == 'markdown'
@@ -179,6 +233,7 @@ def cell_problems(cell):
     for line in cell.source.split('\n'):
         if len(line) > WIDTH and not line.startswith('#|'): yield f'{len(line)} columns, {line:.60}…'
     for place in places_shown(cell): yield f'the output shows a place on this machine, {place:.60}'
+    for line in wide_rows(cell): yield f'a printed row of {len(line)} columns, use plots.Table: {line:.40}…'
     if re.search(r'^#\|\s*(export|eval: *false|slow|cuda|notest)', cell.source, re.M): return
     for o in cell.outputs:
         if o.output_type == 'error': yield f'error output {o.ename}'
@@ -200,6 +255,7 @@ def problems(path, places=None):
         yield f'{name}: the first cell is not the one for Colab (COLAB in tools/check_notebooks.py)'
     if words[1:2] != [colab_link(name)]: yield f'{name}: below the title belongs {colab_link(name)}'
     if name not in REFERENCE: yield from exercise_problems(name, nb)
+    yield from figure_problems(name, nb)
     yield from link_problems(name, nb, path.parent, {name: anchors(nb)} if places is None else places)
 
 
@@ -297,6 +353,7 @@ if __name__ == '__main__':
     notebooks = {p.name: nbformat.read(p, 4) for p in paths}
     places = {name: anchors(nb) for name, nb in notebooks.items()}
     found = [p for f in paths for p in problems(f, places)]
-    found += [*map_problems(root/'nbs'), *order_problems(notebooks), *name_problems(root/'rt_embedding')]
+    found += [*map_problems(root/'nbs'), *order_problems(notebooks), *name_problems(root/'rt_embedding'),
+              *style_problems(root/'nbs')]
     print('\n'.join(found) or 'all notebooks are executed and complete')
     sys.exit(bool(found))
