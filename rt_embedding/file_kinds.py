@@ -287,7 +287,7 @@ def table_blocks(
     text, above = re.subn(r'\A\ufeff?"?sep=."?\n', '', text)                  # Excel's own first line
     first = text.lstrip('\ufeff\n').split('\n', 1)[0]
     delimiter = max('\t,;|', key=first.count)
-    rows, names, at, numbers, n = csv.reader(StringIO(text, newline=''), delimiter=delimiter), None, 1 + above, False, -1
+    names, at, numbers, n, rows = None, 1 + above, False, -1, csv.reader(StringIO(text, newline=''), delimiter=delimiter)
     for n, row in enumerate(rows):
         line, at = at, rows.line_num + 1 + above
         if n == 0 and (names := _header(row)): continue
