@@ -120,7 +120,7 @@ def _results_at_dims(encode, data, name, dims, bootstrap):
     return rows
 
 # %% ../nbs/09g_evaluate_command.ipynb #b0a70001
-def _run_results(runs, retrieval, split, bootstrap):
+def _run_results(runs, retrieval, split, bootstrap, with_own=False):
     "A row for each run on each retrieval test."
     if not runs: return []
     if not retrieval: raise InputError('--run needs --retrieval: a folder with qrels, or a file of judgements')
@@ -128,7 +128,7 @@ def _run_results(runs, retrieval, split, bootstrap):
     for path in as_list(runs):
         run = read_run(path)
         for judged in as_list(retrieval):
-            data = run_data(run, judged, split)
+            data = run_data(run, judged, split, with_own=with_own)
             rows += [result_row(bare_name(path), data, data.measure, lambda d=data: score_run(d, bootstrap))]
     return rows
 
@@ -177,13 +177,14 @@ def evaluate(
     model:Param('model or run folder(s), or st:NAME for a sentence-transformers model', str, nargs='+')='models/run',
     sts:Param('similarity test(s): score TAB sentence TAB sentence, STS-B, SICK, CSV, JSON', str, nargs='+')=None,
     retrieval:Param('folder(s) with corpus, queries and qrels, as TSV or as BEIR publishes them', str, nargs='+')=None,
-    run:Param('TREC run file(s) of a search system, scored by the qrels of --retrieval', str, nargs='+')=None,
+    run:Param('run file(s) of a search system, TREC or JSON, scored by the qrels of --retrieval', str, nargs='+')=None,
     split:Param('part of tests that come in parts: test, dev, train; not given: test')=None,
     pairs:Param('file(s) of pairs that belong together: text TAB text, or JSON lines', str, nargs='+')=None,
     labelled:Param('file(s) of label TAB text, CSV or JSON, for clustering and a linear probe', str, nargs='+')=None,
     corpus:Param('any text of yours, in reading order, for tests that need no labels', str, nargs='+')=None,
     training:Param('training file(s) or folder(s), to look for evaluation texts in them', str, nargs='+')=None,
     output:str=None,         # folder for results.json, results.md and pictures
+    with_own:bool=False,     # in --retrieval and --run, let documents that are the query itself compete, too
     baselines:bool=False,    # add random vectors, word counting and the untrained model
     counting_corpus:Param('text to count in: adds what counting alone would give', str, nargs='+')=None,
     truncate_dims:Param('shorter vectors to score as well, such as 64 128', int, nargs='+')=None,
@@ -202,7 +203,7 @@ def evaluate(
     with locked_output(output):
         judged = [p for p in as_list(retrieval) if Path(p).is_dir() or not run]  # a run can do with a file of judgements
         given = any((sts, judged, pairs, labelled, corpus)) or not run
-        tasks = collect_tasks(sts, judged, pairs, labelled, corpus, max_pairs, seed, split) if given else []
+        tasks = collect_tasks(sts, judged, pairs, labelled, corpus, max_pairs, seed, split, with_own) if given else []
         models, entries = _load_models(model, batch_size, device, trust_remote_code), []
         bootstrap = Bootstrap(n_bootstrap, seed)
         if counting_corpus: entries.append(('counting', _load_counting(model, counting_corpus, seed), ()))
@@ -213,7 +214,7 @@ def evaluate(
         for data in tasks:
             if baselines: rows += baseline_results(data, bootstrap)
             for name, encode, dims in entries: rows += _results_at_dims(encode, data, name, dims, bootstrap)
-        rows += _run_results(run, retrieval, split, bootstrap)
+        rows += _run_results(run, retrieval, split, bootstrap, with_own)
         if not rows: raise InputError('nothing to compare: give --model, --run or --baselines')
         return _report(rows, tasks, find_leaks(tasks, training) if training else None, output, models)
 

@@ -64,10 +64,11 @@ def text_blocks(
     text:str,      # of a file
 ):                 # yields `Block`s
     "Paragraphs; in a file without empty lines each line is one, unless it was wrapped at a margin."
-    lines = list(_numbered(text))
-    inside = '\n'.join(text.strip() for _, text in lines).strip('\n').split('\n')
-    if '' in inside: blocks = (list(b) for blank, b in groupby(lines, lambda line: not line[1].strip()) if not blank)
-    else: blocks = [lines] if _wrapped(inside) else ([line] for line in lines if line[1].strip())
+    lines = [(n, line) for n, line in _numbered(text) if line.strip()]  # millions of empty ones take no memory
+    if not lines: return
+    if lines[-1][0] - lines[0][0] >= len(lines):                        # there are empty lines between
+        blocks = ([line for _, line in b] for _, b in groupby(enumerate(lines), lambda x: x[1][0] - x[0]))
+    else: blocks = [lines] if _wrapped([line.strip() for _, line in lines]) else ([line] for line in lines)
     for block in blocks: yield Block(tuple(block))
 
 # %% ../nbs/10c_file_kinds.ipynb #8ae415d0
@@ -283,12 +284,12 @@ def table_blocks(
     note=lambda remark: None, # called with a remark about the file
 ):                            # yields `Block`s
     "The rows of a table, each with the names of the columns."
+    text, above = re.subn(r'\A\ufeff?"?sep=."?\n', '', text)                  # Excel's own first line
     first = text.lstrip('\ufeff\n').split('\n', 1)[0]
     delimiter = max('\t,;|', key=first.count)
-    rows, names, at, numbers = csv.reader(StringIO(text, newline=''), delimiter=delimiter), None, 1, False
-    n = -1
+    names, at, numbers, n, rows = None, 1 + above, False, -1, csv.reader(StringIO(text, newline=''), delimiter=delimiter)
     for n, row in enumerate(rows):
-        line, at = at, rows.line_num + 1
+        line, at = at, rows.line_num + 1 + above
         if n == 0 and (names := _header(row)): continue
         if any(c.isalpha() for cell in row for c in cell): yield Block(((line, row_text(row, names)),))
         elif any(cell.strip() for cell in row): numbers = True

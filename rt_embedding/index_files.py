@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['INDEX_VERSION', 'damaged', 'check_entry', 'write_entries', 'StoredEntries', 'checksum', 'StoredFile', 'IndexHeader',
-           'read_index_header', 'is_index', 'StoredFiles', 'tidy_files', 'replace_files', 'open_files', 'bring_back']
+           'read_index_header', 'is_index', 'StoredFiles', 'write_places', 'place_moves', 'tidy_files', 'replace_files',
+           'open_files', 'bring_back']
 
 # %% ../nbs/10j_index_files.ipynb #13392307
 import hashlib, json, math, os, re, shutil, zlib
@@ -17,6 +18,7 @@ import numpy as np
 from fastcore.basics import patch
 from .files import InputError, atomic_file, atomic_folder, read_json, regular_file, sha256_file
 from .vectors import save_array
+from .text import say_once
 
 # %% ../nbs/10j_index_files.ipynb #8c44c05a
 def damaged(
@@ -62,21 +64,28 @@ def write_entries(
     save_array(folder/'marks.npy', marks)
 
 # %% ../nbs/10j_index_files.ipynb #49df2795
+def _at_new_place(entry, moves):
+    "An entry with the path that its file has now."
+    file = entry.get('file') or ''
+    a, b = next(((a, b) for a, b in moves if file == a or file.startswith(a + '/')), ('', ''))
+    return entry | dict(file=b + file[len(a):]) if a else entry
+
 class StoredEntries:
     "Entries on disk by number: each is read, checked and parsed when it is asked for."
     def __init__(self,
         lines,      # array of bytes
         marks,      # `(n,2)` ends of the lines and their checksums
         folder='',  # for messages
+        moves=(),   # of files: (beginning of the stored path, what it is now)
     ):
-        self.lines, self.marks, self.folder = lines, marks, folder
+        self.lines, self.marks, self.folder, self.moves = lines, marks, folder, moves
     def __len__(self): return len(self.marks)
     def __getitem__(self, i):
         i = range(len(self))[i]
         end, crc = self.marks[i].tolist()
         line = self.lines[int(self.marks[i - 1, 0]) if i else 0:end].tobytes()
         if zlib.crc32(line) != crc: raise damaged(self.folder, f'entry {i} changed after it was written')
-        try: return check_entry(json.loads(line))
+        try: return _at_new_place(check_entry(json.loads(line)), self.moves)
         except (ValueError, RecursionError, MemoryError) as e: raise damaged(self.folder, f'entry {i}: {e}') from None
 
 # %% ../nbs/10j_index_files.ipynb #36a4214d
@@ -198,12 +207,6 @@ def array(self:StoredFiles,
 
 # %% ../nbs/10j_index_files.ipynb #daef0596
 @patch
-def entries(self:StoredFiles)->StoredEntries:
-    "The entries of the index."
-    marks = self.array('marks.npy', np.int64, self.header.n, 2)
-    return StoredEntries(np.memmap(self.place/'entries.jsonl', np.uint8, 'r'), marks, self.folder)
-
-@patch
 def value(self:StoredFiles,
     name:str,  # of a JSON file
     kind,      # class that `msgspec` makes of it
@@ -211,6 +214,39 @@ def value(self:StoredFiles,
     "The object in a JSON file, if it has the right fields."
     try: return msgspec.convert(read_json(self.place/name, 1 << 32, inside=self.folder), kind)
     except (ValueError, RecursionError) as e: raise damaged(self.folder, f'{name}: {e}') from None
+
+# %% ../nbs/10j_index_files.ipynb #ea5e0011
+def write_places(
+    folder:Path,   # gets places.json
+    index,         # the folder of the index
+    inputs:list,   # absolute paths; globs and words such as `python` have no place
+):
+    "Write where the inputs of an index are."
+    found = {}                                                        # place -> seen from the folder of the index
+    for i in inputs:
+        with suppress(ValueError):                                     # on another drive
+            if os.path.isabs(i) and os.path.lexists(i): found[i] = os.path.relpath(i, Path(index).absolute())
+    (folder/'places.json').write_bytes(msgspec.json.encode(found))
+
+def place_moves(
+    files,      # `StoredFiles`
+)->list:        # (stored path, path now) of inputs that moved together with the index
+    "Where inputs are that are not where they were; what cannot be found is said."
+    if 'places.json' not in files.header.files: return []
+    moves = []
+    for place, relative in files.value('places.json', dict[str, str]).items():
+        now = os.path.normpath(files.folder.absolute()/relative)
+        if os.path.lexists(place): continue
+        if os.path.lexists(now): moves.append((Path(place).as_posix(), Path(now).as_posix()))
+        else: say_once(f'{place} does not exist any more: answers show where it was; name its new place with --input')
+    return moves
+
+# %% ../nbs/10j_index_files.ipynb #ea5e0013
+@patch
+def entries(self:StoredFiles)->StoredEntries:
+    "The entries of the index."
+    marks = self.array('marks.npy', np.int64, self.header.n, 2)
+    return StoredEntries(np.memmap(self.place/'entries.jsonl', np.uint8, 'r'), marks, self.folder, place_moves(self))
 
 # %% ../nbs/10j_index_files.ipynb #890b56a8
 def _fill(folder, write, about):

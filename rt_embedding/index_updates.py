@@ -183,12 +183,13 @@ def clean_up_update(
 # %% ../nbs/11a_index_updates.ipynb #11ed6991
 def _is_gone(place): return place != 'python' and not glob.has_magic(place) and not os.path.lexists(place)
 
-def _inputs_of(folder, inputs, before):
+def _inputs_of(folder, inputs, before, moves=()):
     "Absolute inputs; those of the last time if none are given. A folder that is gone may be named at its new place."
     if inputs is None:
-        if gone := [i for i in before if _is_gone(i)]:
+        now = [dict(moves).get(Path(i).as_posix(), i) for i in before]               # moved together with the index
+        if gone := [i for i in now if _is_gone(i)]:
             raise InputError(f'{gone[0]} does not exist any more: if it was moved, name its new place with --input')
-        return before
+        return now
     def place(i):
         if str(i) == 'python' and not Path(i).exists(): return 'python'
         return os.path.abspath(user_path(i))
@@ -220,7 +221,8 @@ def _reusable(old, model, dtype):
 def _update(folder, model, inputs, model_path, dtype, gitignore):
     old = SemanticIndex.load(folder) if folder.exists() else None
     before = read_sources(folder) if old else dict(inputs=[], files={}, model='')
-    inputs, model_path = _inputs_of(folder, inputs, before['inputs']), model_path or before['model']
+    inputs = _inputs_of(folder, inputs, before['inputs'], old.entries.moves if old else ())
+    model_path = model_path or before['model']
     dtype = dtype or (old.dtype if old else 'float32')
     if not inputs: raise InputError(f'{folder} does not exist: say with --input what it should hold')
     gitignore = before.get('gitignore', True) if gitignore is None else gitignore

@@ -36,6 +36,10 @@ _OPTIONAL = re.compile('(?<=[\u0370-\u03ff\u1f00-\u1fff])[\u0300-\u0345]+'      
                        '|[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed]+')  # Arabic
 _HAS_OPTIONAL = re.compile('[\u0370-\u06ff\u1f00-\u1fff]')
 
+_DIGITS = [chr(start + d) for start in (0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
+                                        0xe50, 0xed0, 0xf20, 0x1040, 0x17e0, 0x1810) for d in range(10)]
+_SAME = str.maketrans({d: str(i % 10) for i, d in enumerate(_DIGITS)} | {'ك': 'ک', 'ي': 'ی', 'ى': 'ی', 'ہ': 'ه'})
+
 @cache
 def _rows_of_marks(): return re.compile(f'([{_marks()}]{{30}})(?=[{_marks()}])')
 
@@ -50,7 +54,7 @@ def fold_text(
     text = unicodedata.normalize('NFKC', text).casefold().replace('i\u0307', 'i').replace('\u0131', 'i')   # İ and ı
     if _HAS_OPTIONAL.search(text): text = _OPTIONAL.sub('', unicodedata.normalize('NFD', text))
     text = unicodedata.normalize('NFKC', _INVISIBLE.sub('', text)).replace('\u034f', '')
-    return _LAO_AM.sub('\\1\u0eb3', _THAI_AM.sub('\\1\u0e33', text))
+    return _LAO_AM.sub('\\1\u0eb3', _THAI_AM.sub('\\1\u0e33', text.translate(_SAME)))
 
 _THAI_AM = re.compile('\u0e4d([\u0e48-\u0e4b]?)\u0e32')
 _LAO_AM = re.compile('\u0ecd([\u0ec8-\u0ecb]?)\u0eb2')  # whole again

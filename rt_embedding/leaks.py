@@ -12,13 +12,13 @@ from .commands import as_list, plural
 from .files import InputError
 from .overlap import KnownTexts
 from .runningtext import open_text, passage_sentences
-from .text import expand_paths
+from .text import expand_paths, not_too_deep
 
 # %% ../nbs/09f_leak_check.ipynb #b0a90008
 def _visible_files(folder):
     "All files below a folder, hidden ones left out."
     def hidden(path): return any(part[0] == '.' for part in path.relative_to(folder).parts)
-    return [p for p in sorted(folder.rglob('*')) if p.is_file() and not hidden(p)]
+    with not_too_deep(folder): return [p for p in sorted(folder.rglob('*')) if p.is_file() and not hidden(p)]
 
 def _training_files(inputs):
     "All visible files behind files, folders and globs."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MEASURES', 'BOOTSTRAP', 'pearson', 'average_ranks', 'spearman', 'relevant_documents', 'ndcg_at_k', 'mrr_at_k',
-           'recall_at_k', 'Bootstrap', 'student_t', 'jackknife', 'markdown_table']
+           'map_at_k', 'recall_at_k', 'Bootstrap', 'student_t', 'jackknife', 'markdown_table']
 
 # %% ../nbs/09_measures.ipynb #75a64e7e
 import math
@@ -90,6 +90,17 @@ def mrr_at_k(
     relevant = relevant_documents(gains)
     return next((1/position for position, d in enumerate(_head(ranking, k), 1) if d in relevant), 0.0)
 
+# %% ../nbs/09_measures.ipynb #ea5e0005
+def map_at_k(
+    ranking:Sequence[int],  # document numbers, best first; each once
+    gains:dict,             # document number -> gain
+    k:int=100,              # how many documents the reader looks at
+)->float:                   # 0 to 1
+    "Average precision: the precision at each relevant document, 0 for those that are not found, and their mean."
+    relevant = relevant_documents(gains)
+    places = [place for place, d in enumerate(_head(ranking, k), 1) if d in relevant]
+    return sum(n/place for n, place in enumerate(places, 1))/len(relevant)
+
 # %% ../nbs/09_measures.ipynb #982cd5c5
 def recall_at_k(
     ranking:Sequence[int],  # document numbers, best first
@@ -101,7 +112,7 @@ def recall_at_k(
     return len(relevant.keys() & set(_head(ranking, k)))/len(relevant)
 
 MEASURES = {'ndcg@10': (ndcg_at_k, 10), 'mrr@10': (mrr_at_k, 10), 'recall@1': (recall_at_k, 1),
-            'recall@10': (recall_at_k, 10), 'recall@100': (recall_at_k, 100)}
+            'recall@10': (recall_at_k, 10), 'recall@100': (recall_at_k, 100), 'map@100': (map_at_k, 100)}
 
 # %% ../nbs/09_measures.ipynb #12fed279
 @dataclass(frozen=True)

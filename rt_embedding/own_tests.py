@@ -119,9 +119,11 @@ def collect_tasks(
     max_pairs:int=1000,  # maximum number of pairs taken from each of `pairs` and `corpus`
     seed:int=0,          # of the samples
     split:str=None,      # part of tests that come in parts: test, dev, train; None: test, where there is one
+    with_own:bool=False, # in `retrieval`: let documents that are the query itself compete, too
 )->list:                 # STSData, RetrievalData, LabelledData
     "Read or make all requested test sets."
-    tasks = [read_sts(p, split) for p in as_list(sts)] + [read_retrieval(p, split) for p in as_list(retrieval)]
+    tasks = [read_sts(p, split) for p in as_list(sts)]
+    tasks += [read_retrieval(p, split, with_own=with_own) for p in as_list(retrieval)]
     for p in as_list(pairs):
         found = read_pairs(p)
         say_left_out(found)

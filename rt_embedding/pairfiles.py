@@ -9,10 +9,13 @@ __all__ = ['PairList', 'left_out_line', 'say_left_out', 'row_texts', 'check_dist
 import gc
 from collections import Counter
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import NamedTuple
+from .commands import plural
 from .files import InputError
 from .overlap import text_hash
-from .tables import NUMBER, column_roles, counts_rows, file_rows, sniff, text_beside_a_number
+from .tables import (
+    NUMBER, TURNS, column_roles, counts_rows, file_rows, sniff, text_beside_a_number)
 from .text import expand_paths
 
 # %% ../nbs/00m_pair_files.ipynb #e7a0836b
@@ -95,17 +98,35 @@ def row_texts(
     return [text for v in values if (text := v.strip())]
 
 # %% ../nbs/00m_pair_files.ipynb #9a3c000b
+_ASKERS, _ANSWERERS = {'user', 'human'}, {'assistant', 'gpt', 'chatgpt', 'model', 'bot'}
+
+def _turns(row, place):
+    "The questions of a conversation with their answers; None if the row is none."
+    turns = next((row[name] for name in TURNS if isinstance(row.get(name), list)), None)
+    if turns is None: return None
+    said = [(t.get('role', t.get('from')), t.get('content', t.get('value'))) for t in turns if isinstance(t, dict)]
+    return [_Entry(place, a.strip(), [b.strip()], []) for (x, a), (y, b) in zip(said, said[1:], strict=False)
+            if x in _ASKERS and y in _ANSWERERS and isinstance(a, str) and isinstance(b, str)
+            and a.strip() and b.strip()]
+
+def _asked(row, anchor, place):
+    "The texts of an anchor; an instruction goes together with its input."
+    texts = row_texts(row[anchor], place)
+    more = row_texts(row.get('input', row.get('context')), place) if anchor == 'instruction' else []
+    return [' '.join((*texts, *more))] if texts and more else texts
+
 def _entries(row, place):
     "The entries of one row with names."
     if 'set' in row:
         texts = row_texts(row['set'], place)
         if len(texts) < 2: raise InputError(f'{place}: a set needs at least 2 texts, got {len(texts)}')
         return [_Entry(place, a, [b], []) for a, b in zip(texts, texts[1:], strict=False)]
+    if (turns := _turns(row, place)) is not None: return turns
     anchor, positive, label, negative = column_roles(tuple(row))
     if not (anchor and positive):
         raise InputError(f"{place}: has the keys {', '.join(row)[:100] or 'none'}; "
                          "needs 'anchor' and 'positive' (and 'negative', if any), or 'text'")
-    sides = row_texts(row[anchor], place), row_texts(row[positive], place)
+    sides = _asked(row, anchor, place), row_texts(row[positive], place)
     for name, texts in zip((anchor, positive), sides, strict=True):
         if not texts: raise InputError(f'{place}: {name} is empty; remove the line or fill it')
     if len(sides[0]) > 1: raise InputError(f'{place}: {anchor} must be one text, got {len(sides[0])}')
@@ -135,6 +156,13 @@ def _without_index(rows):
     return [(place, row[1:] if isinstance(row, list) else row) for place, row in rows]
 
 # %% ../nbs/00m_pair_files.ipynb #9a3c0013
+def _check_third(third, path):
+    "Names of topics, which return again and again, are no hard negatives."
+    words, labels = {t.lower() for t in third if not NUMBER.fullmatch(t)}, len(third) > 9 and 10
+    if labels and words and not any(' ' in w for w in words) and labels*len(words) <= len(third) and not words <= _NLI:
+        raise InputError(f'{path}: the third column holds {plural(len(words), "text")} in {len(third):,} rows '
+                         f'({min(words)[:30]!r}), no hard negatives: leave it out')
+
 def _with_names(rows, path):
     "Give names to the cells of rows that have none, if a label is among them; else make them tuples of texts."
     rows = _without_index(rows)
@@ -144,6 +172,7 @@ def _with_names(rows, path):
         raise InputError(f'{path} holds a number and a text in each row, no pairs: for texts with labels there is '
                          'rt_evaluate --labelled; if the numbers are texts, name the columns (anchor TAB positive)')
     third = [c[2].strip() for c in cells if len(c) == 3 and c[2].strip()]
+    _check_third(third, path)
     is_label = third and all(NUMBER.fullmatch(t) or t.lower() in _NLI for t in third)
     names = 'anchor', 'positive', 'label'
     made = [(place, _as_pair(row, place) if isinstance(row, list) else row) for place, row in rows]
@@ -210,6 +239,22 @@ def _collector_paused():
     finally:
         if was_on: gc.enable()
 
+# %% ../nbs/00m_pair_files.ipynb #ea5e0003
+@lru_cache(maxsize=64)
+def _without_role(names):
+    "Names of columns that no reader of pairs looks at."
+    *roles, negatives = column_roles(names)
+    used = {*roles, *negatives, 'set', *TURNS} | ({'input', 'context'} if roles[0] == 'instruction' else set())
+    return [name for name in names if name not in used]
+
+def _note_unread(found, place, row):
+    "Count the texts of columns that have no role, and the turns of conversations that are neither."
+    for name in _without_role(tuple(row)):
+        if isinstance(row[name], str) and ' ' in row[name].strip(): found.leave_out(f'a text named {name}', place)
+    turns = next((row[name] for name in TURNS if isinstance(row.get(name), list)), ())
+    for _ in range(len(turns) - 2*len(_turns(row, place) or ())):
+        found.leave_out('a turn of a conversation that is no question with an answer', place)
+
 # %% ../nbs/00m_pair_files.ipynb #4096be65
 def read_pairs(
     paths,           # file of pairs in any of the formats above, glob, or a list of them; compressed ones, too
@@ -239,13 +284,18 @@ def row_pairs(
         return _named_pairs(rows, path)
 
 def _named_pairs(rows, path):
-    "The pairs of rows with names; among them there may be some without."
-    named = [(place, row if isinstance(row, dict) else dict(zip(('anchor', 'positive', 'negative'), row, strict=False)))
-             for place, row in rows]
-    entries = [entry for place, row in named for entry in _entries(row, place)]
+    "The pairs of rows with names; among them there may be some without. The list is emptied: memory holds a row once."
+    notes, entries, premise = PairList(), [], False
+    rows.reverse()
+    while rows:
+        place, row = rows.pop()
+        if not isinstance(row, dict): row = dict(zip(('anchor', 'positive', 'negative'), row, strict=False))
+        entries += _entries(row, place)
+        _note_unread(notes, place, row)
+        premise = premise or 'premise' in row
     labels = {e.label for e in entries} - {None}
-    if labels: return _labelled_pairs(entries, _verdicts(labels, any('premise' in row for _, row in named), path))
-    return PairList(pair for e in entries for pair in _examples(e.anchor, e.positives, e.negatives))
+    if labels: return _labelled_pairs(entries, _verdicts(labels, premise, path)).add(notes)
+    return PairList(pair for e in entries for pair in _examples(e.anchor, e.positives, e.negatives)).add(notes)
 
 def _check_pairs(pairs, path):
     "Refuse a file from which nothing can be learned."

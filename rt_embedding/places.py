@@ -29,6 +29,7 @@ class Places:
     gain:np.ndarray      # `(q,k)` expected gain
     relevant:np.ndarray  # `(q,k)` probability that the document there is relevant
     first:np.ndarray     # `(q,k)` probability that it is the first relevant one
+    precise:np.ndarray   # `(q,k)` expected precision down to there where it is relevant, else 0
     best:np.ndarray      # `(q,k)` gains in the best order
     total:np.ndarray     # `(q,)` relevant documents in all
 
@@ -50,6 +51,12 @@ class Places:
     )->np.ndarray:  # `(q,)` 0 to 1
         "Fraction of the relevant documents."
         return _weighted(self.relevant, np.ones(k))/self.total
+
+    def map(self,
+        k:int,      # how many places the reader looks at
+    )->np.ndarray:  # `(q,)` 0 to 1
+        "Average precision."
+        return _weighted(self.precise, np.ones(k))/self.total
 
 def _weighted(values, weights):
     "Weighted sum over the first places; there may be fewer places than weights."
@@ -73,9 +80,17 @@ def _best(query, gain, n, k):
     best[query[order][kept], place[kept]] = gain[order][kept]
     return best, total
 
+# %% ../nbs/09b_ties.ipynb #ea5e0008
+def _precise(start, size, count):
+    "Probability of a relevant document at each place, times the expected precision down to it, `(q,k)`."
+    place, chance = np.arange(start.shape[1]), count/size
+    before = np.take_along_axis(np.cumsum(chance, 1) - chance, start, 1)       # relevant ones in the groups above
+    above = (place - start)*(count - 1)/np.maximum(size - 1, 1)                # and in its own group
+    return chance*(before + above + 1)/(place + 1)
+
 # %% ../nbs/09b_ties.ipynb #b0a2000b
 def _expected(top, border, query, score, gain):
-    "Expected gain, relevance and first relevant document at each place, three arrays `(q,k)`."
+    "Expected gain, relevance, first relevant document and precision there, four arrays `(q,k)`."
     q, k = top.shape
     start, size = _groups(top, border)
     here = np.isfinite(score) & (score >= top[query, -1])  # the others stand below the last place
@@ -85,7 +100,7 @@ def _expected(top, border, query, score, gain):
     chance = np.minimum(1, count/(size - (np.arange(k) - start)))  # of a relevant one, if there was none before
     none_before = np.cumprod(1 - chance, axis=1)
     none_before = np.concatenate((np.ones((q, 1)), none_before[:, :-1]), 1)
-    return held/size, count/size, chance*none_before
+    return held/size, count/size, chance*none_before, _precise(start, size, count)
 
 # %% ../nbs/09b_ties.ipynb #b0a2000d
 def places_of(

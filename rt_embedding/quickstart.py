@@ -275,7 +275,7 @@ def _check(corpus, packages, minutes, preset, embedding_dim, batch_size, init, *
         if n is not None and n < 1: raise InputError(f'{name} must be at least 1, got {n}')
     if embedding_dim < 2 or embedding_dim % 2:
         raise InputError(f'embedding_dim must be an even number, got {embedding_dim}')
-    if not 0 < minutes < 1e5: raise InputError(f'minutes must be above 0, got {minutes}')
+    if not 0 < minutes < 1e5: raise InputError(f'minutes must be above 0 and below 100,000, got {minutes}')
     if batch_size < 2: raise InputError(f'batch_size must be at least 2, got {batch_size}')
     if corpus and packages:
         raise InputError(f'packages narrows the Python documentation, but the text is {corpus}: '

@@ -17,7 +17,8 @@ from .evaluation import baseline_results, results_table, task_results
 from .negatives import negated_pairs
 from .overlap import TestSetFilter
 from .pairfiles import say_left_out
-from .runningtext import load_pairs
+from .languages import check_language
+from .runningtext import load_pairs, open_text, passage_sentences
 from .stages import Material, Recipe, Stage, open_run, source_weights, time_table
 from .own_tests import collect_tasks
 from .runningtext import read_sentences
@@ -44,7 +45,7 @@ def adapted_recipe(
     if not isinstance(recipe, Recipe):
         if recipe not in RECIPES: raise InputError(f"recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
         recipe = RECIPES[recipe]
-    if minutes is not None and not 0 < minutes < 1e5: raise InputError(f'minutes must be above 0, got {minutes}')
+    if minutes is not None and not 0 < minutes < 1e5: raise InputError(f'minutes must be above 0 and below 100,000, got {minutes}')
     stages = recipe.stages
     if steps:
         if min(steps) < 1: raise InputError(f'steps must be at least 1, got {min(steps)}')
@@ -65,14 +66,21 @@ class FileMaterial(Material):
         corpus,      # files, folders or globs, one sentence on each line
         pairs,       # files of pairs
         tasks=(),    # evaluation sets, from `collect_tasks`
+        language=None,  # of the text, a code of `LANGUAGES`: its lines are cut into sentences; None: each line is one
     ):
-        self.corpus, self.files = corpus, [str(p) for p in expand_paths(pairs)]
+        self.corpus, self.files, self.language = corpus, [str(p) for p in expand_paths(pairs)], language
         self.unseen, self.removed_pairs, self.n_negations = TestSetFilter(tasks), 0, 0
         next(iter(read_sentences(corpus)))  # an empty text is an error before anything is written
 
     def sentences(self):
         "The sentences that are in no test."
-        return self.unseen.sentences(read_sentences(self.corpus))
+        return self.unseen.sentences(self.text())
+
+    def text(self):
+        "The sentences of the text."
+        if not self.language: return read_sentences(self.corpus)
+        lines = (line for path in expand_paths(self.corpus) for line in open_text(path)[1])
+        return (s for s in passage_sentences(lines, self.language) if s is not None)
 
     @property
     def removed_sentences(self): return self.unseen.removed - self.removed_pairs
@@ -84,7 +92,7 @@ def sample(self:FileMaterial,
     seed,  # of the random choice
 ):
     "A sample of the text, without test sentences."
-    text = read_sentences(self.corpus)
+    text = self.text()
     if n is not None: text = reservoir_sample(text, n, seed)[0]
     return (t for t in text if t in self.unseen)
 
@@ -154,12 +162,14 @@ def train_recipe(
     labelled:Param('file(s) of label TAB text', str, nargs='+')=None,
     seed:int=42,                   # of every random choice
     device:str='auto',             # auto, cpu, cuda, mps
+    language:str=None,             # of the corpus: de, zh, ...; its lines are cut into sentences; not given: each is one
 )->dict:                           # scores by stage, seconds by step, folder
     "From raw files to a scored model."
     recipe = adapted_recipe(recipe, minutes, vocab_size, steps)
     tasks = collect_tasks(sts, retrieval, labelled=labelled) if sts or retrieval or labelled else []
-    material = FileMaterial(corpus, pairs, tasks)
+    material = FileMaterial(corpus, pairs, tasks, check_language(language))
     settings = dict(corpus=_checksums(corpus), pairs=_checksums(pairs), tests=[t.name for t in tasks])
+    if language: settings['language'] = language
     with open_run(recipe, output_dir, settings, seed, device) as run:
         rows = []
         for name, model in run.follow(material):

@@ -6,16 +6,17 @@
 __all__ = ['RetrievalData', 'pairs_data', 'read_judgements', 'read_retrieval', 'read_run', 'RunData', 'run_data']
 
 # %% ../nbs/09c_retrieval_sets.ipynb #b0a40001
-import re
+import json, re
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from fastcore.basics import patch
 from .commands import plural
 from .files import InputError
 from .overlap import text_hash, text_key
-from .tables import sniff
-from .testsets import _filled, _is_header, _number, bare_name, part_name, plain_name, read_table
-from .text import OPENERS
+from .tables import plain_name, sniff
+from .testsets import _filled, _is_header, _number, bare_name, part_name, read_table
+from .text import OPENERS, numbered_lines
 
 # %% ../nbs/09c_retrieval_sets.ipynb #c75eac89
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class RetrievalData:
     gains:list                # q dictionaries, document number -> gain
     measure:str = 'ndcg@10'   # the one that tables show
     own:list = None           # for each query the numbers of documents that are the query; None: those with its text
+    with_own:bool = False     # do such documents compete, too?
 
     def __post_init__(self):
         if len(self.queries) != len(self.gains):
@@ -52,7 +54,8 @@ def answered(self:RetrievalData)->RetrievalData:  # the same data, or itself if 
 # %% ../nbs/09c_retrieval_sets.ipynb #b0a40009
 @patch
 def own_documents(self:RetrievalData)->list:  # for each query a set of document numbers, most of them empty
-    "The documents that are the query itself, unless they are named as an answer."
+    "The documents that are the query itself, unless they are named as an answer; none if all compete."
+    if self.with_own: return [set() for _ in self.queries]
     longest = 2*max(map(len, self.queries), default=0) + 16
     where = {}
     for i, query in enumerate(self.queries): where.setdefault(text_hash(query), []).append(i)
@@ -187,13 +190,33 @@ def _below_names(rows, known):
         if not n and _is_header(cells, known): header = [plain_name(c) for c in cells]
         else: yield place, dict(zip(header, cells, strict=False)) if header else cells
 
+# %% ../nbs/09c_retrieval_sets.ipynb #ea5e000a
+def _once(pairs):
+    "The object with these members; a name that occurs twice is an error."
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise InputError(f'{twice!r} occurs twice in one object')
+    return found
+
+def _json_entries(path):
+    "(place, query, document, number) of a JSON object query -> document -> number; None if it is something else."
+    kind, lines = sniff(path)
+    first = next(lines, (1, ''))[1].strip() if kind in ('json', 'array', 'text') else ''
+    if not first.startswith('{') or next(iter(lines), None) and first.endswith('}'): return None      # JSON lines
+    try: found = json.loads('\n'.join(line for _, line in numbered_lines(path)), object_pairs_hook=_once)
+    except InputError as e: raise InputError(f'{path}: {e}') from None      # a `ValueError`, too
+    except (ValueError, RecursionError): return None
+    if not all(isinstance(of, dict) for of in found.values()): return None
+    return [(f'{path}, query {q!r}', q, d, number) for q, of in found.items() for d, number in of.items()]
+
 # %% ../nbs/09c_retrieval_sets.ipynb #b0a4001c
 def read_judgements(
     path,     # a file of judgements in any of the forms above
 )->dict:      # query id -> document id -> gain, in the order of the file
     "Read which document answers which query."
     found = {}
-    for place, query, document, gain in _judgement_rows(path):
+    for place, query, document, gain in _json_entries(path) or _judgement_rows(path):
         query, document = (_filled(place, what, str(x)) for what, x in (('query id', query), ('document id', document)))
         of_query = found.setdefault(query, {})
         if document in of_query:
@@ -233,6 +256,7 @@ def read_retrieval(
     folder,          # with documents, queries and judgements in any of the forms above
     split:str=None,  # the part whose judgements are read: test, dev, train; None: test, or the only one
     say=print,       # takes lines about what was left out
+    with_own:bool=False,  # let documents that are the query itself compete, too
 )->RetrievalData:
     "Read a retrieval test."
     folder = Path(folder)
@@ -244,7 +268,7 @@ def read_retrieval(
     gains, unknown = _numbered_gains(read_judgements(qrels), queries, documents)
     own = _same_ids(queries, documents)
     data = RetrievalData(folder.resolve().name, list(queries.values()), list(documents.values()), gains,
-                         own=own if any(own) else None)
+                         own=own if any(own) else None, with_own=with_own)
     if not split and part not in ('', 'test'):
         say(f'{data.name}: judgements of the part {part}, the only one there is')
     for line in _left_out(data.name, unknown, gains, data.own_documents()): say(line)
@@ -252,10 +276,14 @@ def read_retrieval(
 
 # %% ../nbs/09c_retrieval_sets.ipynb #b0a40026
 def read_run(
-    path,     # lines of query, Q0, document, rank, score, name; or of query, document, rank; perhaps compressed
+    path,     # lines of query, Q0, document, rank, score, name; of query, document, rank; or JSON: query -> document
+              # -> score; perhaps compressed
 )->dict:      # query id -> document id -> score
     "Read what a search system answered."
     found = {}
+    for place, query, document, score in _json_entries(path) or ():
+        found.setdefault(query, {})[document] = _number(place, 'score', score)
+    if found: return found
     for place, cells in _cut_lines(path, sniff(path)[1]):
         if len(cells) not in (3, 6):
             raise InputError(f'{place}: {plural(len(cells), "column")}, expected query Q0 document rank score name, '
@@ -283,6 +311,7 @@ def run_data(
     judged,          # file of judgements, or a folder with a retrieval test
     split:str=None,  # as in `read_retrieval`
     say=print,       # takes lines about what was left out
+    with_own:bool=False,  # count documents that are the query itself, too
 )->RunData:
     "Put a run beside the judgements of a test."
     path = Path(judged)
@@ -294,7 +323,7 @@ def run_data(
         some = next(iter(found), None), next(iter(run))
         raise InputError('{} and the run have no query in common: {!r}, {!r}'.format(file, *some))
     number = {d: i for i, d in enumerate(dict.fromkeys(d for some in (found, run) for of in some.values() for d in of))}
-    def own(q, d): return q == d and not re.fullmatch(r'\d+', q) and not found[q].get(d, 0) > 0
+    def own(q, d): return not with_own and q == d and not re.fullmatch(r'\d+', q) and not found[q].get(d, 0) > 0
     best = [sorted(((s, number[d]) for d, s in run.get(q, {}).items() if not own(q, d)), reverse=True) for q in found]
     for what, n in (('queries that are not judged were left out', len(run.keys() - found.keys())),
                     ('judged queries without an answer count 0', len(found.keys() - run.keys()))):

@@ -19,20 +19,28 @@ from .tables import counts_rows, file_rows, sniff, text_columns
 from .text import bare_suffix, expand_paths, normalize_spaces, say_once
 
 # %% ../nbs/00n_running_text.ipynb #00ia0009
+def _unread(row, columns):
+    "The names of further columns of a row that hold texts, or more than one value."
+    return [name for name, v in row.items() if name not in columns and v
+            and (' ' in v.strip() or name == 'answer' if isinstance(v, str) else isinstance(v, (list, dict)))]
+
 def _document_lines(path, rows, columns, say):
     "The lines of the texts of a table, with an empty line after each text."
     number = n_rows = empty = 0
+    unread = Counter()
     for place, row in rows:
         n_rows += 1
         if isinstance(row, list) and max(columns) >= len(row): raise InputError(f'{place}: fewer columns than above')
         cells = [row.get(c) if isinstance(row, dict) else row[c] for c in columns]
+        if isinstance(row, dict): unread.update(_unread(row, columns))
         lines = [line for cell in cells for text in row_texts(cell, place) for line in (*text.splitlines(), '')]
         empty += not lines
         for line in lines: yield (number := number + 1), line
     named = [c for c in columns if isinstance(c, str)]
     which = f"column{'s'*(len(named) > 1)} {', '.join(named)}" if named else 'text'
     say(f'{path} is a table: of {plural(n_rows, "row")} the {which} is read as running text'
-        + (f', {empty:,} of them empty' if empty else ''))
+        + (f', {empty:,} of them empty' if empty else '')
+        + (f"; not read: {', '.join(list(unread)[:8])}" if unread else ''))
 
 def _pair_lines(path, rows, say):
     "The texts of a file of pairs, each as a line."
@@ -112,13 +120,15 @@ def passage_sentences(
     language:str|None=None,  # a code of `LANGUAGES`, for `split_sentences`
 ):                           # yields sentences, and None where a passage ends
     "Stream the sentences of running text; wrapped lines are joined where empty lines separate paragraphs."
-    now, unwrap = [], False
+    now, unwrap, ended = [], False, False
     for _, line in lines:
-        if line.strip(): now.append(line.strip())
-        else:
+        if line.strip():
+            now.append(line.strip())
+            ended = False
+        elif not ended:  # of many empty lines, the first one ends the passage
             yield from _sentences_of(now, True, language)
             yield None
-            now, unwrap = [], True
+            now, unwrap, ended = [], True, True
         if len(now) == MOST_LINES:
             yield from _sentences_of(now, False, language)
             now = []

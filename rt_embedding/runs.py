@@ -35,6 +35,7 @@ def locked_folder(
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
+        if not beside: clean_up(folder)  # nobody else writes there now: what a killed process left is removed
         yield folder
     except Timeout: raise InputError(busy) from None
     finally:

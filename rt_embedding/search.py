@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from .files import InputError
-from .index_files import bring_back, check_entry, damaged, open_files, replace_files, write_entries
+from .index_files import (
+    bring_back, check_entry, damaged, open_files, replace_files, write_entries, write_places)
 from .nearest import decide, n_candidates, nearest, open_graph, to_codes
 from .ranking import bm25_scores, top_k
 from .runs import locked_folder
@@ -99,6 +100,13 @@ def _check_texts(texts, entries):
         except ValueError as why:
             raise InputError(f"an entry is a dict with at least 'text', got {e!r:.80}: {why}") from None
 
+def _as_texts(texts):
+    "A list of texts; what would fall apart into letters, keys or columns is refused."
+    if isinstance(texts, (str, bytes, dict)) or hasattr(texts, 'columns'):
+        raise InputError(f'texts must be a list of texts, got a {type(texts).__name__}: give its texts, such as [text] '
+                         'or list(table["text"])')
+    return list(texts)
+
 def _plain_entry(entry):
     "NumPy's numbers, as they come out of tables, as Python's: an index is saved as JSON."
     if not isinstance(entry, dict): return entry
@@ -142,7 +150,7 @@ def build(cls:SemanticIndex,
     dtype:str='float32', # 'float16' halves the file; 'int8' adds bytes that propose, float16 decides
 ):                       # the index
     "Encode every text once."
-    texts = list(texts)
+    texts = _as_texts(texts)
     entries = [dict(text=t) for t in texts] if entries is None else [_plain_entry(e) for e in entries]
     check_dtype(dtype)
     _check_texts(texts, entries)
@@ -283,15 +291,36 @@ def search(self:SemanticIndex,
     hits = self.search_vectors(self.encode(queries), queries, k, hybrid, lexical_weight, distinct)
     return hits[0] if isinstance(query, str) else hits
 
+# %% ../nbs/11_semantic_search.ipynb #ea5e0016
+@patch
+def add(self:SemanticIndex,
+    texts,               # m texts
+    entries=None,        # m dicts, each with at least 'text' (to show); None: the texts themselves
+)->SemanticIndex:        # itself
+    "Encode more texts, and append them to the index in memory."
+    if self.encode is None:
+        raise InputError('this index has no model: load it with one, SemanticIndex.load(folder, model)')
+    texts = _as_texts(texts)
+    entries = [dict(text=t) for t in texts] if entries is None else [_plain_entry(e) for e in entries]
+    _check_texts(texts, entries)
+    new = check_vectors(self.encode(texts), len(texts))
+    self.vectors = np.concatenate((self.vectors, new.astype(self.vectors.dtype)))
+    self.entries = [*(self.entries[i] for i in range(len(self.entries))), *entries]
+    if self.codes is not None: self.codes = to_codes(self.vectors)
+    self.graph = self.files = self.word_index = self.converted = None               # they know the old texts only
+    return self
+
 # %% ../nbs/11_semantic_search.ipynb #b53a455c
 @patch
-def _write(self:SemanticIndex, folder, sources, words):
-    "All files of the index but the header."
+def _write(self:SemanticIndex, folder, place, sources, words):
+    "All files of the index at `place` but the header."
     save_array(folder/'vectors.npy', self.vectors)
     if self.codes is not None:
         for name, part in zip(('codes.npy', 'scales.npy'), self.codes, strict=True): save_array(folder/name, part)
     write_entries(folder, self.entries)
-    if sources: (folder/'sources.json').write_text(json.dumps(sources), encoding='utf-8')
+    if sources:
+        (folder/'sources.json').write_text(json.dumps(sources), encoding='utf-8')
+        write_places(folder, place, sources['inputs'])
     if words: (self.word_index or build_word_index(self.entries)).save(folder/'words', show_progress=False)
     if self.graph is not None:
         self.graph.graph.save(str(folder/'graph.usearch'))
@@ -307,7 +336,7 @@ def replace_in(self:SemanticIndex,
     "Write the index into a folder that this process has locked."
     about = dict(n=len(self), embedding_dim=int(self.vectors.shape[1]), dtype=self.dtype,
                  fingerprint=self.fingerprint)
-    replace_files(folder, lambda tmp: self._write(tmp, sources, words), about)
+    replace_files(folder, lambda tmp: self._write(tmp, folder, sources, words), about)
 
 @patch
 def save(self:SemanticIndex,

@@ -18,8 +18,9 @@ from .batcher import Batcher
 from .commands import as_list, command, import_extra, plural
 from .files import InputError
 from .light import find_encoder, open_encoder
-from .server import (
-    LOOPBACK, ApiError, Guard, WebServer, answer, bound_socket, make_app, names_of, read_body, read_key, unless_gone)
+from rt_embedding.server import (
+    LOOPBACK, ApiError, Guard, WebServer, bound_socket, json_answer, make_app, names_of, read_body, read_key,
+    unless_gone)
 from .static import StaticTable, check_finite
 from .vectors import cut_vectors
 from .vocabulary import BOS_ID, EOS_ID, MASK_ID, PAD_ID
@@ -198,7 +199,7 @@ async def post_embeddings(self:EmbeddingsApi,
     "POST /v1/embeddings"
     asked = parse_request(await read_body(request))
     content, cut = await self.model(asked.model).embeddings(asked, request)
-    return answer(content, headers={'x-truncated-inputs': str(cut)} if cut else None)
+    return json_answer(content, headers={'x-truncated-inputs': str(cut)} if cut else None)
 
 # %% ../nbs/10dc_embeddings_api.ipynb #85a8a972
 @patch
@@ -208,14 +209,14 @@ async def list_models(self:EmbeddingsApi,
     "GET /v1/models"
     data = [dict(id=m.name, object='model', created=m.created, owned_by='rt_embedding', dimensions=m.width,
                  context=m.window) for m in self.models.values()]
-    return answer(dict(object='list', data=data))
+    return json_answer(dict(object='list', data=data))
 
 @patch
 async def health(self:EmbeddingsApi,
     request,  # a Starlette `Request`
 ):
     "GET /health"
-    return answer(dict(status='ok', models={m.name: m.batcher.state() for m in self.models.values()}))
+    return json_answer(dict(status='ok', models={m.name: m.batcher.state() for m in self.models.values()}))
 
 # %% ../nbs/10dc_embeddings_api.ipynb #0ec9d1bd
 @patch

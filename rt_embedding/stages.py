@@ -75,7 +75,7 @@ def source_weights(
     sizes:dict,      # name -> number of pairs
     balance:float,   # 1: as they are, 0: every source equally often
 )->dict:             # name -> how often each of its pairs is seen in an epoch; the largest source once
-    "Draw a source of n pairs in proportion to n**balance."
+    "Draw a source of n pairs in proportion to `n**balance`."
     if not 0 <= balance <= 1: raise InputError(f'balance must lie in 0..1, got {balance}')
     largest = max(sizes.values(), default=1)
     return {name: (max(1, n)/largest)**(balance - 1) for name, n in sizes.items()}

@@ -7,7 +7,7 @@ __all__ = ['TABLE_DTYPES', 'TABLE_FORMAT', 'fold_rows', 'why_not_finite', 'BagRo
            'StaticTable', 'table_of', 'fold', 'check_finite', 'encode_blocks', 'join_blocks', 'NoTable', 'load_table']
 
 # %% ../nbs/04a_static_table.ipynb #9e929f5d
-import hashlib, sys, threading
+import hashlib, math, sys, threading
 from functools import partial
 from itertools import chain
 from json import dumps, loads
@@ -225,10 +225,21 @@ def _to_unit(v):
     v /= np.where(length == 0, 1, length)[:, None]
     return v
 
+# %% ../nbs/04a_static_table.ipynb #04a5f001
+@patch
+def _encode_one(self:StaticTable, row, dim):
+    "One row of ordinary ids to a unit vector `(1,dim)`: BOS and EOS are summed with it, without the steps of a batch."
+    if isinstance(self.table, BagRows): self.table = self.table.after(len(row) + 2)
+    ids = np.array([BOS_ID, *row[:self.max_seq_length - 2], EOS_ID])
+    v = (self._factors[ids] @ np.asarray(self.table[ids], np.float32))[:dim]
+    square = float(np.vdot(v, v))
+    if not 1e-24 < square < 1e36: return _to_unit(v[None])
+    v /= math.sqrt(square)
+    return v[None]
+
 # %% ../nbs/04a_static_table.ipynb #a1c40013
 def _flat(rows, room):
     "Rows of ids, each cut to `room`, as one array and the places where they end, `(n+1,)`."
-    if len(rows) == 1: return np.array(rows[0][:room], np.int32), np.array([0, min(len(rows[0]), room)], np.int32)
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     if lengths.max() > room: rows, lengths = [r[:room] for r in rows], np.minimum(lengths, room)
     ids = np.fromiter(chain.from_iterable(rows), np.int32, lengths.sum())
@@ -237,6 +248,7 @@ def _flat(rows, room):
 @patch
 def _encode_rows(self:StaticTable, rows, batch_size, dim):
     "Rows of ordinary ids to unit vectors `(n,dim)`."
+    if len(rows) == 1: return self._encode_one(rows[0], dim)
     ids, ends = _flat(rows, self.max_seq_length - 2)
     if isinstance(self.table, BagRows): self.table = self.table.after(len(ids) + 2)
     table, factors, frame = self.table, self._factors[ids], np.array([BOS_ID, EOS_ID])
@@ -254,7 +266,8 @@ def check_finite(
     vectors,  # `(n,E)` that a model has computed
 ):            # the same
     "InputError unless all numbers are finite: absurd weights give others."
-    if not np.isfinite(np.einsum('ne,ne->n', vectors, vectors)).all():
+    v = vectors.ravel()
+    if not math.isfinite(np.vdot(v, v)):
         raise InputError('the model gives numbers that are not finite: its weights are damaged or too large')
     return vectors
 

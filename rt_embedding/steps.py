@@ -160,7 +160,7 @@ def backward(self:Objective,
     model:nn.Module,  # in training mode
     batches:list,     # the batches of one optimizer step
 )->Tensor:            # 0-dim: mean loss over all terms of all batches, in nats
-    "Add the gradient of the mean over *all* terms, however they are spread over the batches."
+    "Add the gradient of the mean over all terms, however they are spread over the batches."
     total, loss_sum = max(1, sum(self.count(b) for b in batches)), 0.
     for b in batches:
         loss = self.loss(model, b)/total

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'PACKED', 'OPENERS', 'MAX_LINE_BYTES', 'UNREADABLE', 'normalize_spaces', 'say_once', 'bare_suffix',
-           'expand_paths', 'open_zst', 'open_bytes', 'not_utf8', 'numbered_lines']
+           'not_too_deep', 'expand_paths', 'open_zst', 'open_bytes', 'not_utf8', 'numbered_lines']
 
 # %% ../nbs/00f_text.ipynb #8125c0cb
 import bz2, codecs, glob, gzip, io, lzma, re, unicodedata, zlib
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from loguru import logger
 from .commands import as_list, import_extra
@@ -43,15 +44,26 @@ def bare_suffix(
     path = Path(path)
     return (Path(path.stem) if path.suffix.lower() in PACKED else path).suffix.lower()
 
+# %% ../nbs/00f_text.ipynb #0f7d0001
+@contextmanager
+def not_too_deep(
+    name,  # of the folder or glob, for the message
+):
+    "Python's walks fail in folders a thousand deep, as somebody may have made them: one line of `InputError`."
+    try: yield
+    except RecursionError:
+        raise InputError(f'{name}: folders lie too deep in one another there: name the files, or fewer folders') from None
+
 # %% ../nbs/00f_text.ipynb #1f29c323
 def _expand(one, suffixes=SUFFIXES):
     "The files behind one entry; `suffixes`: of what counts as text inside a folder."
     path = user_path(one)
     if not one.strip(): raise InputError('an input path is empty: name a text file, a folder or a glob')
-    if path.is_dir(): return _text_files(path, one, suffixes)
+    if path.is_dir():
+        with not_too_deep(one): return _text_files(path, one, suffixes)
     if path.exists(): return [path]
     if not glob.has_magic(one): raise InputError(f'{one} does not exist: check the path (relative to {Path.cwd()})')
-    found = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())
+    with not_too_deep(one): found = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())
     if not found: raise InputError(f'no file matches {one}: check the pattern (quote it, ** crosses folders)')
     return found
 
@@ -78,6 +90,7 @@ def expand_paths(
     paths = [p for one in as_list(inputs) for p in _expand(str(one), suffixes)]
     if not paths: raise InputError('no input: name a text file, a folder or a glob')
     if again and (pipe := next((p for p in paths if not p.is_file()), None)):
+        if not pipe.exists(): raise InputError(f'{pipe} was removed while the files were listed: start again')
         raise InputError(f'{pipe} is not a plain file, and is needed more than once: write it to a file first')
     first = {}
     for p in paths: first.setdefault(p.resolve(), p)  # the first mention of a file counts

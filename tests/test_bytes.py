@@ -2,8 +2,10 @@
 import bz2
 import functools
 import gzip
+import inspect
 import io
 import lzma
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -180,3 +182,16 @@ def test_a_file_that_unpacks_to_one_endless_line(tmp_path, monkeypatch, read):
     (tmp_path/'x.txt.gz').write_bytes(gzip.compress(b'word ' * (1 << 22)))           # 20 MiB
     with pytest.raises(InputError, match='line 1: longer than'): read(tmp_path/'x.txt.gz', tmp_path)
     assert 0 < unpacked[0] <= 1 << 20
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason='from 3.12 on, walks need no recursion')
+@pytest.mark.parametrize('pattern', ['', '/**/*.txt'])
+def test_folders_too_deep_for_a_walk(pattern, tmp_path):
+    "A thousand folders in one another, or fewer where less recursion is allowed."
+    (tmp_path/'/'.join(['d']*150)).mkdir(parents=True)
+    before = sys.getrecursionlimit()
+    depth = len(inspect.stack(0))
+    sys.setrecursionlimit(depth + 120)
+    try:
+        with pytest.raises(InputError, match='too deep in one another'): rt_text.expand_paths(f'{tmp_path}{pattern}')
+    finally: sys.setrecursionlimit(before)

@@ -80,3 +80,22 @@ def test_no_regular_expression_looks_again_over_what_it_has_seen(read, unit):
 def test_what_begins_and_is_followed_by_much_of_the_same(read, text, rest):
     few, many = (f'{text}{rest*n}#z' for n in (20_000, 40_000))
     assert any(seconds(read, many) < 3.2*seconds(read, few) + .05 for _ in range(3))
+
+
+def test_empty_lines_take_no_memory():
+    "Neither in an index nor in a corpus; and one of many ends a passage."
+    import tracemalloc
+
+    from rt_embedding.file_kinds import text_blocks
+    from rt_embedding.runningtext import passage_sentences
+    n = 200_000
+    text = 'The first.\n' + '\n'*n + 'The last.\n'
+    tracemalloc.start()
+    try:
+        blocks = list(text_blocks(text))
+        sentences = list(passage_sentences(enumerate(text.split('\n'))))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally: tracemalloc.stop()
+    assert [b.lines for b in blocks] == [((1, 'The first.'),), ((n + 2, 'The last.'),)]
+    assert sentences == ['The first.', None, 'The last.', None, None]
+    assert peak < 20*n  # list of a split text: 8 bytes a line

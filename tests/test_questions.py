@@ -57,3 +57,27 @@ def test_the_standard_library_comes_first_only_where_scores_are_close(tmp_path, 
     entries[0]['prior'] = None                                                         # without it the order of rows
     assert SemanticIndex.build(encode, [e['text'] for e in entries], entries).search('cut a text', 1)[0].row == 0
     assert [h.entry['name'] for h in index.search('Sing', 1, hybrid=True)] == ['x'] or not hybrid
+
+
+def test_a_folder_is_searched_with_the_model_that_comes_with_the_package(tmp_path, monkeypatch, capsys):
+    "Nothing trained, nothing named but the folder; a stand-in for the model that is shipped."
+    from rt_embedding import folders, search_command
+    from rt_embedding.encoder import EmbeddingModel
+    from rt_embedding.static import fold
+    from rt_embedding.testing import tiny_tokenizer
+    from rt_embedding.tokenizer import SentencePieceTokenizer
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(folders, 'PACKAGED', tmp_path/'models')
+    refused = search_command.rt_search(['a cat', '--input', '.'])
+    assert refused == 2 and 'rt_quickstart first' in capsys.readouterr().err
+    tokenizer = SentencePieceTokenizer(tiny_tokenizer(path=tmp_path/'tiny.model'))
+    model = EmbeddingModel(len(tokenizer), embedding_dim=16, n_layers=0, is_masked_language=False, tokenizer=tokenizer)
+    fold(model.eval()).save(tmp_path/'models'/'general')
+    notes = tmp_path/'notes'
+    notes.mkdir()
+    (notes/'a.md').write_text('# A cat\n\nthe cat sat on the mat\n')
+    (notes/'b.png').write_bytes(b'\x89PNG')
+    assert search_command.rt_search(['the cat sat', '--input', 'notes', '--k', '1']) == 0
+    out, err = capsys.readouterr()
+    assert 'a.md' in out
+    assert search_command.rt_search(['the cat', '--run', 'none']) == 2             # a run that was named is not guessed

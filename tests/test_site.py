@@ -100,6 +100,16 @@ def test_a_picture_has_a_caption_and_a_label(directives, said):
         assert 'are called fig-a' in list(check.figure_problems('a', nbformat.v4.new_notebook(cells=[cell]*2)))[0]
 
 
+@pytest.mark.parametrize('text, wide', [
+    ('a' + ' '*60 + 'b' + ' '*50 + 'c', True), ('a' + ' '*60 + 'b', False),
+    ('a sentence of many words. '*9, False), ('a  b   c', False)])
+def test_a_printed_table_that_is_too_wide_is_found(text, wide):
+    cell = nbformat.v4.new_code_cell('print(x)', outputs=[nbformat.v4.new_output('stream', text=f'{text}\n'*2)])
+    assert bool(list(check.wide_rows(cell))) == wide
+    cell.source = '#| hide\nprint(x)'
+    assert list(check.wide_rows(cell)) == []
+
+
 @pytest.mark.parametrize('name, old, new, said', [
     ('dark.scss', '$link-color: #4fd1b5', '$link-color: #404040', 'link-color on body-bg has a contrast of'),
     ('light.scss', '$web-font-path: false;', '', 'would load fonts'),
@@ -177,3 +187,20 @@ def test_chapters_import_from_earlier_ones_only():
              '99_all.ipynb': notebook('from rt_embedding.b import g')}
     assert list(check.order_problems(books)) == ['01_a.ipynb cell 1: imports from the later chapter 01a_b.ipynb']
     assert list(check.order_problems({p.name: nbformat.read(p, 4) for p in (ROOT/'nbs').glob('*.ipynb')})) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('theme', ['light', 'dark'])
+def test_no_page_scrolls_sideways_complains_or_asks_another_host(pages, open_tab, theme):
+    "Every page of the draft, as wide as a phone, a tablet and a laptop."
+    folder = pages/'html' if (pages/'html').is_dir() else make_site.pages(pages)
+    tab, wide = open_tab(color_scheme=theme), []
+    for page in sorted(folder.glob('*.html')):
+        tab.goto(page.as_uri())
+        for width in (390, 768, 1280):
+            tab.set_viewport_size(dict(width=width, height=900))
+            if (beyond := tab.evaluate('document.documentElement.scrollWidth - innerWidth')) > 0:
+                wide.append(f'{page.name} at {width}: {beyond} pixels too wide')
+        assert page.stat().st_size < 1.5e6, f'{page.name} is too heavy'
+    assert (wide, tab.errors) == ([], [])
+    assert all(url.startswith(('file:', 'data:')) for url in tab.requested)

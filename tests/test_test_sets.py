@@ -309,7 +309,8 @@ def test_equal_to_ir_measures_where_there_are_no_ties():
     qrels = {f'q{q}': {f'd{d}': g for d, g in of.items()} for q, of in enumerate(gains)}
     run = {f'q{q}': {f'd{d}': float(s) for d, s in enumerate(row)} for q, row in enumerate(scores)}
     for theirs, ours in ((M.nDCG@10, places.ndcg(10)), (M.nDCG@100, places.ndcg(100)), (M.RR@10, places.mrr(10)),
-                         (M.R@1, places.recall(1)), (M.R@10, places.recall(10)), (M.R@100, places.recall(100))):
+                         (M.R@1, places.recall(1)), (M.R@10, places.recall(10)), (M.R@100, places.recall(100)),
+                         (M.AP@100, places.map(100)), (M.AP@10, places.map(10))):
         found = {m.query_id: m.value for m in M.iter_calc([theirs], qrels, run)}
         assert np.allclose(ours, [found[f'q{q}'] for q in range(60)], atol=1e-9)
 

@@ -36,6 +36,8 @@ HTML_LINK, IMAGE = re.compile(r'<a\b[^>]*?\bhref="([^"]+)"'), re.compile(r'<img\
 REFERENCE = ('index.ipynb', '18_all_commands.ipynb', '18a_presets.ipynb',
              '18b_file_formats.ipynb', '19_reference.ipynb', '13b_own_text.ipynb',
              '99_package.ipynb')  # pages without exercises
+COLUMN = 100  # characters of a printed table; a longer row wraps on the page, and nobody can follow it
+GAPS = re.compile(r'\S {2,}(?=\S)')
 WIDTH = 120  # columns of a line of code; a directive (#| fig-alt: "…") must stay on one line
 
 COLAB = f'''#| hide
@@ -189,6 +191,16 @@ def style_problems(folder):
     if SETTINGS['version'] not in footer: yield f"_quarto.yml: the footer does not say version {SETTINGS['version']}"
 
 
+def wide_rows(cell):
+    "Rows of a printed table that a page would break: at least three columns kept apart by spaces, longer than COLUMN."
+    if re.match(r'#\|\s*hide\b', cell.source): return
+    plain = [o.get('text', '') for o in cell.outputs] + [o['data'].get('text/plain', '') for o in cell.outputs
+        if 'data' in o and not any(k != 'text/plain' for k in o['data'])]
+    lines = '\n'.join(map(''.join, plain)).split('\n')
+    wide = [line for line in lines if len(line) > COLUMN and len(GAPS.findall(line.strip())) >= 2 and line[0] != '|']
+    if len(wide) > 1: yield from wide
+
+
 def exercise_problems(name, nb):
     "A chapter ends with exercises; each has a folded answer, and what an answer says in code is run by a cell."
     start = next((k for k, c in enumerate(nb.cells) if c.cell_type == 'markdown'
@@ -221,6 +233,7 @@ def cell_problems(cell):
     for line in cell.source.split('\n'):
         if len(line) > WIDTH and not line.startswith('#|'): yield f'{len(line)} columns, {line:.60}…'
     for place in places_shown(cell): yield f'the output shows a place on this machine, {place:.60}'
+    for line in wide_rows(cell): yield f'a printed row of {len(line)} columns, use plots.Table: {line:.40}…'
     if re.search(r'^#\|\s*(export|eval: *false|slow|cuda|notest)', cell.source, re.M): return
     for o in cell.outputs:
         if o.output_type == 'error': yield f'error output {o.ename}'

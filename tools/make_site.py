@@ -32,7 +32,7 @@ def process(folder):
 
 
 def undocumented():
-    "Public names of the package that lack a docstring, and parameters without a word about them."
+    "Public names without a docstring or with one that a card would break, and parameters without a word about them."
     for path in sorted((root/'rt_embedding').glob('[a-z]*.py')):
         source = path.read_text(encoding='utf-8')
         lines = source.split('\n')
@@ -41,7 +41,9 @@ def undocumented():
             if isinstance(f, ast.FunctionDef) and any('patch' in ast.unparse(d) for d in f.decorator_list):
                 owner = f.args.args[0].annotation
                 if owner is not None and ast.unparse(owner).startswith('_'): continue  # a method of a private class
-            if not ast.get_docstring(f): yield f'{path.name}: {f.name} has no docstring'
+            if not (words := ast.get_docstring(f)): yield f'{path.name}: {f.name} has no docstring'
+            if '*' in re.sub(r'`[^`]*`', '', words or ''):  # the card sets the docstring between asterisks
+                yield f'{path.name}: {f.name} has an asterisk outside of backticks'
             for g in [f] if isinstance(f, ast.FunctionDef) else [g for g in f.body if isinstance(g, ast.FunctionDef)
                                                                  and g.name == '__init__']:
                 given = [a for a in g.args.posonlyargs + g.args.args + g.args.kwonlyargs
@@ -103,9 +105,9 @@ def fold(cell):
     if said.get('echo') == 'false' or said.get('code-fold') == 'true':
         result = nbformat.v4.new_code_cell('', outputs=cell.outputs)
         result.metadata['transient'] = {'remove_source': True}
-        cell.outputs = []
         if said.get('echo') == 'false': return [result, *below]
-        return [new_markdown_cell(f'FOLD {said["code-summary"]} FOLD'), cell, new_markdown_cell('DLOF'), result, *below]
+        code = f'FOLD {said["code-summary"]} FOLD\n\n~~~~python\n{cell.source}\n~~~~\n\nDLOF'
+        return [new_markdown_cell(code), result, *below]   # one cell, since nbconvert closes a tag at its end
     return [cell, *below]
 
 
@@ -118,7 +120,8 @@ def pages(folder):
     out.mkdir(exist_ok=True)
     colours = {name: '; '.join(f'--{k}: {v}' for k, v in (theme(name) | dict(text=text)).items())
                for name, text in (('light', '#343a40'), ('dark', '#f0f0f0'))}
-    nav, exporter = navigation(), HTMLExporter(template_name='basic', embed_images=False)
+    nav, exporter = navigation(), HTMLExporter(
+        template_name='basic', embed_images=False, exclude_input_prompt=True, exclude_output_prompt=True)
     for path in sorted(folder.glob('*.ipynb')):
         nb = nbformat.read(path, 4)
         front = nb.cells.pop(0).source if nb.cells[0].cell_type == 'raw' else ''

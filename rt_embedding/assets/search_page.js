@@ -3,7 +3,7 @@ const $ = id => document.getElementById(id)
 
 async function get(path) {
   const response = await fetch(path), data = await response.json()
-  if (!response.ok) throw Error(data.error)
+  if (!response.ok) throw Error(data.error.message)
   return data
 }
 
