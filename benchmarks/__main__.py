@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import platform
+import shlex
 import statistics
 import subprocess
 import sys
@@ -29,6 +30,7 @@ import torch
 from loguru import logger
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import choices
 import index
 import instant
 import peers
@@ -322,24 +324,27 @@ def machine():
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     tables = ('training', 'precision', 'savings', 'time', 'encoding', 'shards', 'cuda', 'index', 'instant',
-              'static_peers')
+              'static_peers', 'choices')
     p.add_argument('--corpus', help='text, one sentence a line (default: the installed Python documentation)')
     p.add_argument('--quick', action='store_true', help='fewer rounds, smaller texts')
     p.add_argument('--tables', nargs='+', choices=tables,
-                   help='default: all but precision, index, instant, static_peers; with --quick without savings')
+                   help='default: all but precision, index, instant, static_peers and choices; with --quick without '
+                        'savings')
     p.add_argument('--context', type=int, nargs='+', help='default: 16 128; with --quick 128')
     p.add_argument('--batch_size', type=int, default=32)
     p.add_argument('--vocab_size', type=int, default=0, help='0: 20000; with --quick 12000, for it reads less text')
     p.add_argument('--rounds', type=int, default=0, help='0: 2 when quick, else 8')
     p.add_argument('--limit', type=int, default=200_000, help='most sentences')
     p.add_argument('--base', help='for instant: the folder of an older checkout to compare with')
+    p.add_argument('--choices', default='', type=shlex.split, help='for choices: flags of choices.py, in quotes: '
+                   '"--sts stsb_dev.tsv --retrieval ir_wikinews --pairs pairs.tsv"')
     p.add_argument('--output', help='a JSON file')
     p.add_argument('--update', action='store_true', help='replace only these tables in the JSON file')
     a = p.parse_args()
     a.rounds = a.rounds or (2 if a.quick else 8)
     a.vocab_size = a.vocab_size or (12_000 if a.quick else 20_000)
     a.context = a.context or ([128] if a.quick else [16, 128])
-    a.tables = a.tables or [t for t in tables if t not in ('precision', 'index', 'instant', 'static_peers')
+    a.tables = a.tables or [t for t in tables if t not in ('precision', 'index', 'instant', 'static_peers', 'choices')
                             and not (a.quick and t == 'savings')]
     logger.disable('rt_embedding')
     torch.manual_seed(0)
@@ -359,6 +364,7 @@ if __name__ == '__main__':
                     encoding=lambda: encoding(texts, tokenizer, path, a),
                     shards=lambda: shards(texts, tokenizer, path, a), index=lambda: searching(a),
                     instant=lambda: instant.compare(texts, a.rounds, a.base),
+                    choices=lambda: choices.compare(texts, min(a.rounds, 5), a.choices),
                     static_peers=lambda: static_peers.compare(texts, min(a.rounds, 5), 5000 if a.quick else 20_000))
         for name in a.tables:
             print(f'\n# {name}', flush=True)

@@ -172,6 +172,23 @@ def test_search_puts_the_prompts_of_both_sides_before_the_texts(bag, tmp_path):
     with pytest.raises(InputError, match='made by another model'): SemanticIndex.load(plain, opened)
 
 
+def test_a_default_prompt_that_is_not_used_is_said(bag, tmp_path):
+    from loguru import logger
+    from rt_embedding.contrastive_training import _loaded_model
+    model = EmbeddingModel.from_pretrained(bag.save_pretrained(tmp_path/'m'))
+    said, sizes = [], dict.fromkeys(('context_window', 'dropout', 'embedding_dim', 'hidden_dim', 'n_layers', 'n_heads'))
+    sink = logger.add(said.append, format='{message}')
+    try:
+        fold(model)
+        model.prompts = dict(query='ask ')
+        model.default_prompt_name = 'query'
+        fold(model)
+        _loaded_model(model.save_pretrained(tmp_path/'m'), None, sizes)
+    finally: logger.remove(sink)
+    assert [s.split(' the ')[0] for s in said] == ['A table does not know', 'Training does not know'], said
+    assert all("default prompt 'ask '" in s for s in said)
+
+
 def test_a_static_embedding_is_read(bag, tmp_path):
     st, modules = (pytest.importorskip(f'sentence_transformers{m}') for m in ('', '.models'))
     tokenizers = pytest.importorskip('tokenizers')

@@ -14,7 +14,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from helpers import ENV, ended, refused, run, start, wait_until
+from helpers import ENV, ended, refused, start, wait_until
 from rt_embedding import EmbeddingModel, SentencePieceTokenizer
 
 pytest.importorskip('uvicorn')
@@ -110,14 +110,19 @@ def test_bad_requests_over_a_real_socket_leave_no_trace(models, tmp_path):
     closed(p, signal.SIGINT)                                                  # which asserts that nothing was logged
 
 
-def test_flags_that_cannot_be(models, tmp_path):
-    refused(run('rt_serve', '--model', models/'bag', '--host', '0.0.0.0'), 'need a key')
-    refused(run('rt_serve', '--model', models/'bag', tmp_path/'none'), 'none')
-    refused(run('rt_serve', '--model', models/'bag', models/'bag'), 'two models are named bag')
+def test_flags_that_cannot_be(models, tmp_path, capsys):
+    from rt_embedding.serve import rt_serve
+    def told(*flags):
+        code = rt_serve([*map(str, flags)])
+        out, err = capsys.readouterr()
+        return code, out, err
+    refused(told('--model', models/'bag', '--host', '0.0.0.0'), 'need a key')
+    refused(told('--port', 0, '--model', models/'bag', tmp_path/'none'), 'none')
+    refused(told('--port', 0, '--model', models/'bag', models/'bag'), 'two models are named bag')
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         s.listen()
-        refused(run('rt_serve', '--model', models/'bag', '--port', s.getsockname()[1]), 'cannot be used')
+        refused(told('--model', models/'bag', '--port', s.getsockname()[1]), 'cannot be used')
 
 
 def test_a_bag_is_served_without_pytorch(models):

@@ -105,9 +105,9 @@ def fold(cell):
     if said.get('echo') == 'false' or said.get('code-fold') == 'true':
         result = nbformat.v4.new_code_cell('', outputs=cell.outputs)
         result.metadata['transient'] = {'remove_source': True}
-        cell.outputs = []
         if said.get('echo') == 'false': return [result, *below]
-        return [new_markdown_cell(f'FOLD {said["code-summary"]} FOLD'), cell, new_markdown_cell('DLOF'), result, *below]
+        code = f'FOLD {said["code-summary"]} FOLD\n\n~~~~python\n{cell.source}\n~~~~\n\nDLOF'
+        return [new_markdown_cell(code), result, *below]   # one cell, since nbconvert closes a tag at its end
     return [cell, *below]
 
 
@@ -120,7 +120,8 @@ def pages(folder):
     out.mkdir(exist_ok=True)
     colours = {name: '; '.join(f'--{k}: {v}' for k, v in (theme(name) | dict(text=text)).items())
                for name, text in (('light', '#343a40'), ('dark', '#f0f0f0'))}
-    nav, exporter = navigation(), HTMLExporter(template_name='basic', embed_images=False)
+    nav, exporter = navigation(), HTMLExporter(
+        template_name='basic', embed_images=False, exclude_input_prompt=True, exclude_output_prompt=True)
     for path in sorted(folder.glob('*.ipynb')):
         nb = nbformat.read(path, 4)
         front = nb.cells.pop(0).source if nb.cells[0].cell_type == 'raw' else ''
