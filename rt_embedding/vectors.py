@@ -8,7 +8,6 @@ __all__ = ['unit_vectors', 'check_finite', 'cut_vectors', 'write_array', 'save_a
 # %% ../nbs/00j_vectors.ipynb #de015c60
 import math, sys
 import numpy as np
-from pathlib import Path
 from .files import InputError
 
 # %% ../nbs/00j_vectors.ipynb #4a4aa4df
