@@ -356,7 +356,7 @@ def adapt(
     new_words:int=4000,              # words of the text that get vectors of their own, at most
     batch_size:int=512,              # pairs in a batch
     learning_rate:float=1e-3,        # peak of the schedule
-    interpolation:float=INTERPOLATION,  # how far the weights go back after the training: 0 not at all, 1 all the way
+    interpolation:float=.3,          # how far the weights go back after the training: 0 not at all, 1 all the way
     sts:Param('similarity test(s), scored before and after: score TAB sentence TAB sentence', str, nargs='+')=None,
     seed:int=42,                     # of every random choice
     device:str='cpu',                # auto, cpu, cuda, mps
