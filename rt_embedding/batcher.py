@@ -145,7 +145,9 @@ async def _found(self:Batcher, batch):
     "Vectors, or an exception, for each part of a batch."
     def attempt(parts):
         rows = [work.rows[i] for work, part in parts for i in part]
-        try: found = np.asarray(self.compute(rows))
+        try:
+            found = np.asarray(self.compute(rows))
+            if found.ndim != 2 or len(found) != len(rows): raise ValueError(f'{len(rows)} rows gave {found.shape}')
         except Exception as e: return [e] if len(parts) == 1 else [attempt([p])[0] for p in parts]
         return np.split(found, np.cumsum([len(part) for _, part in parts])[:-1])
     self.batches += 1

@@ -48,6 +48,7 @@ COMMANDS = dict(  # command -> its module and the function that has its flags
     rt_train_tokenizer=('tokenizer', 'train_tokenizer'), rt_corpus=('sources', 'make_corpus'),
     rt_train_mlm=('mlm', 'train_mlm'), rt_train_contrastive=('contrastive_training', 'train_contrastive'),
     rt_evaluate=('evaluate_command', 'evaluate'), rt_embed=('bulk', 'embed'), rt_recipe=('recipe', 'train_recipe'),
+    rt_adapt=('adaptation', 'adapt'),
     rt_export=('model2vec', 'export_model'), rt_analyse=('report', 'analyse'),
     rt_search=('search_command', 'find_texts'), rt_lab=('lab', 'lab'), rt_serve=('serve', 'serve'),
     rt_mcp=('mcp_server', 'serve_tools'), rt_quickstart=('quickstart', 'quickstart'))

@@ -284,12 +284,11 @@ def table_blocks(
     note=lambda remark: None, # called with a remark about the file
 ):                            # yields `Block`s
     "The rows of a table, each with the names of the columns."
-    text, above = re.subn(r'\A\ufeff?"?sep=."?\n', '', text)                  # Excel's own first line
-    first = text.lstrip('\ufeff\n').split('\n', 1)[0]
-    delimiter = max('\t,;|', key=first.count)
-    rows, names, at, numbers, n = csv.reader(StringIO(text, newline=''), delimiter=delimiter), None, 1 + above, False, -1
+    text, cut = re.subn(r'\A\ufeff?"?sep=."?\n', '', text)                  # Excel's own first line
+    delimiter = max('\t,;|', key=text.lstrip('\ufeff\n').split('\n', 1)[0].count)
+    names, at, numbers, n, rows = None, 1 + cut, False, -1, csv.reader(StringIO(text, newline=''), delimiter=delimiter)
     for n, row in enumerate(rows):
-        line, at = at, rows.line_num + 1 + above
+        line, at = at, rows.line_num + 1 + cut
         if n == 0 and (names := _header(row)): continue
         if any(c.isalpha() for cell in row for c in cell): yield Block(((line, row_text(row, names)),))
         elif any(cell.strip() for cell in row): numbers = True

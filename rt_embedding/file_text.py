@@ -20,7 +20,8 @@ from .text import normalize_spaces, OPENERS, UNREADABLE
 _SIGNATURES = {b'\x89PNG': 'PNG', b'\xff\xd8\xff': 'JPEG', b'GIF8': 'GIF', b'%PDF-': 'PDF', b'PK\x03\x04': 'zip',
                b'\x7fELF': 'program', b'\x28\xb5\x2f\xfd': 'zstandard', b'PAR1': 'parquet', b'SQLite f': 'SQLite',
                b'Rar!\x1a': 'rar', b'7z\xbc\xaf\x27': '7z', b'\xd0\xcf\x11\xe0': 'old Office', b'\x93NUMPY': 'NumPy',
-               b'OggS': 'sound', b'wOFF': 'font', b'wOF2': 'font', b'\x00asm': 'program', b'ARROW1': 'arrow', b'{\\rtf': 'RTF'}
+               b'OggS': 'sound', b'wOFF': 'font', b'wOF2': 'font', b'\x00asm': 'program',
+               b'ARROW1': 'arrow', b'{\\rtf': 'RTF'}
 _PACKED = {b'\x1f\x8b': '.gz', b'BZh': '.bz2', b'\xfd7zXZ\x00': '.xz'}
 _CONTROLS = bytes(set(range(32)) - set(b'\t\n\v\f\r\x1b'))
 

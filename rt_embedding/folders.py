@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['PACKAGED', 'MODEL_FORMAT', 'MAX_PROMPT', 'ST_SETTINGS', 'packaged_models', 'is_table', 'static_rows', 'is_model',
-           'find_model', 'read_model_config', 'check_weights_header', 'read_tokenizer', 'Settings',
-           'say_settings_left_out', 'read_settings', 'check_modules', 'is_model2vec']
+           'find_model', 'read_model_config', 'check_weights_header', 'writing_safetensors', 'read_tokenizer',
+           'Settings', 'say_settings_left_out', 'read_settings', 'check_modules', 'is_model2vec']
 
 # %% ../nbs/03b_model_folders.ipynb #7309d099
 import math, os, re
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from loguru import logger
 from safetensors import SafetensorError, safe_open
 from .configuration import EncoderConfig
-from .files import InputError, read_json, regular_file
+from .files import InputError, read_json, regular_file, umask
 from .hub import fetch, is_hub_name
 from .tokenizer import MAX_MODEL_BYTES, SentencePieceTokenizer
 
@@ -141,6 +142,19 @@ def check_weights_header(
                          'they do not belong together')
     if wrong := [k for k, s in slices.items() if s.get_dtype() not in ('F64', 'F32', 'F16', 'BF16')]:
         raise InputError(f'{path} holds {wrong[0]:.60} in a type that is none for weights')
+
+# %% ../nbs/03b_model_folders.ipynb #3b0e0002
+@contextmanager
+def writing_safetensors(
+    path,  # of the file that the block writes
+):
+    "Errors of safetensors become the system's own, such as `OSError` for a full disk; the file gets usual permissions."
+    try: yield path
+    except SafetensorError as e:
+        if code := re.search(r'os error (\d+)', str(e)):
+            raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from None
+        raise InputError(f'{path} cannot be written: {e}') from e
+    os.chmod(path, 0o666 & ~umask())
 
 # %% ../nbs/03b_model_folders.ipynb #1200955e
 def read_tokenizer(

@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from .commands import command, import_extra, plural
 from .encoder import EmbeddingModel
-from .files import InputError, atomic_folder, read_json, regular_file, umask
-from .folders import check_modules, is_model2vec, is_table, read_settings, static_rows
+from .files import InputError, atomic_folder, read_json, regular_file
+from .folders import check_modules, is_model2vec, is_table, read_settings, static_rows, writing_safetensors
 from .onnx import OnnxEncoder, export_onnx
 from .small_tables import bag_of_rows, shrink_table
 from .static import TABLE_DTYPES, fold, why_not_finite
@@ -150,8 +150,8 @@ def export_model2vec(
     rows = np.concatenate([rows, rows[UNK_ID:UNK_ID + 1]])
     rows[[0, UNK_ID]] = 0
     with atomic_folder(folder, overwrite=True, keep=lambda name: name not in _M2V_FILES) as tmp:
-        save_file(dict(embeddings=np.ascontiguousarray(rows)), tmp/'model.safetensors', metadata=dict(format='pt'))
-        (tmp/'model.safetensors').chmod(0o666 & ~umask())  # safetensors lets only the owner read it
+        with writing_safetensors(tmp/'model.safetensors') as path:
+            save_file(dict(embeddings=np.ascontiguousarray(rows)), path, metadata=dict(format='pt'))
         (tmp/'tokenizer.json').write_text(json.dumps(_self_framing(model.tokenizer), ensure_ascii=False), 'utf-8')
         model.tokenizer.save(tmp/'tokenizer.model')
         for name, content in _m2v_json(model).items():

@@ -162,7 +162,7 @@ def train_recipe(
     labelled:Param('file(s) of label TAB text', str, nargs='+')=None,
     seed:int=42,                   # of every random choice
     device:str='auto',             # auto, cpu, cuda, mps
-    language:str=None,             # of the corpus: de, zh, ...; its lines are cut into sentences; not given: each is one
+    language:str=None,             # of the corpus: de, ...; its lines are cut into sentences; not given: each is one
 )->dict:                           # scores by stage, seconds by step, folder
     "From raw files to a scored model."
     recipe = adapted_recipe(recipe, minutes, vocab_size, steps)

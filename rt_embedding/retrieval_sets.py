@@ -276,7 +276,8 @@ def read_retrieval(
 
 # %% ../nbs/09c_retrieval_sets.ipynb #b0a40026
 def read_run(
-    path,     # lines of query, Q0, document, rank, score, name; of query, document, rank; or JSON query -> document -> score
+    path,     # lines of query, Q0, document, rank, score, name; of query, document, rank; or JSON: query -> document
+              # -> score; perhaps compressed
 )->dict:      # query id -> document id -> score
     "Read what a search system answered."
     found = {}

@@ -6,20 +6,21 @@
 __all__ = ['ST_FILES', 'model_card']
 
 # %% ../nbs/04c_saving.ipynb #b4b00002
-import hashlib, json, os, re, tempfile
+import hashlib, json, re, tempfile
 from importlib import import_module
 from dataclasses import asdict, fields
 from pathlib import Path
 from fastcore.basics import patch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
-from .files import InputError, umask, atomic_folder, read_folder, regular_file
+from .files import InputError, atomic_folder, read_folder, regular_file
 from .configuration import parameter_count
 from .encoder import EmbeddingModel
-from .folders import (
+from rt_embedding.folders import (
     MODEL_FORMAT, ST_SETTINGS, check_modules, check_weights_header, find_model, is_model, is_model2vec,
-    is_table, read_model_config, read_settings, read_tokenizer, static_rows)
+    is_table, read_model_config, read_settings, read_tokenizer, static_rows,
+    writing_safetensors)
 from .hub import upload
 from .small_tables import bag_of_table
 from .static import load_table
@@ -87,13 +88,7 @@ def model_card(
 # %% ../nbs/04c_saving.ipynb #b4b00011
 def _save_weights(model, path):
     weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    try:
-        save_file(weights, path, metadata={'format': 'pt'})
-        os.chmod(path, 0o666 & ~umask())  # safetensors lets only the owner read it
-    except SafetensorError as e:
-        if code := re.search(r'os error (\d+)', str(e)):
-            raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from None
-        raise InputError(f'{path} cannot be written: {e}') from e
+    with writing_safetensors(path): save_file(weights, path, metadata={'format': 'pt'})
 
 # %% ../nbs/04c_saving.ipynb #aee5f2c6
 @patch

@@ -21,7 +21,8 @@ from .light import find_encoder, open_encoder
 from rt_embedding.server import (
     LOOPBACK, ApiError, Guard, WebServer, bound_socket, json_answer, make_app, names_of, read_body, read_key,
     unless_gone)
-from .static import StaticTable, check_finite
+from .static import StaticTable
+from .vectors import check_finite
 from .vectors import cut_vectors
 from .vocabulary import BOS_ID, EOS_ID, MASK_ID, PAD_ID
 

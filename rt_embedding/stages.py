@@ -179,6 +179,7 @@ def open_run(
     settings:dict,       # what else decides the result, such as checksums of files
     seed:int=42,         # of every random choice
     device:str='auto',   # where to compute
+    kind=Run,            # class of the run
 ):                       # a `Run`, locked
     "Begin or resume a run; another run in its folder is an error."
     folder, settings = Path(folder), recipe_settings(recipe) | settings | dict(seed=seed)
@@ -187,7 +188,7 @@ def open_run(
     with locked_folder(folder, f'{folder} is in use by another run: wait for it or choose another --output_dir'):
         new = not (folder/'recipe.json').exists()
         same_settings(folder/'recipe.json', settings, remedy=f'choose another --output_dir, or remove {folder}')
-        run = Run(recipe, folder, name, seed, device)
+        run = kind(recipe, folder, name, seed, device)
         try: yield run
         except InputError:
             if new and not run.plan['steps']: _undo(folder)
@@ -197,7 +198,8 @@ def _undo(folder):
     "Remove what a run made if it failed before its first training."
     for path in (*map(folder.__truediv__, ('recipe.json', 'plan.json', 'tokenizer.model')),):
         path.unlink(missing_ok=True)
-    for path in (folder/'shards', folder/'material', *folder.glob('counting*')): shutil.rmtree(path, ignore_errors=True)
+    made = folder/'shards', folder/'material', folder/'grown', *folder.glob('counting*')
+    for path in made: shutil.rmtree(path, ignore_errors=True)
 
 # %% ../nbs/09h_stages.ipynb #0cd0eca8
 def _learn(counts, recipe):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TABLE_DTYPES', 'TABLE_FORMAT', 'fold_rows', 'why_not_finite', 'BagRows', 'PackedRows', 'pack_rows', 'quantize_rows',
-           'StaticTable', 'table_of', 'fold', 'check_finite', 'encode_blocks', 'join_blocks', 'NoTable', 'load_table']
+           'StaticTable', 'table_of', 'fold', 'encode_blocks', 'join_blocks', 'NoTable', 'load_table']
 
 # %% ../nbs/04a_static_table.ipynb #9e929f5d
 import hashlib, math, sys, threading
@@ -25,7 +25,7 @@ from .folders import (
     read_tokenizer, say_settings_left_out, static_rows)
 from .tokenizer import SentencePieceTokenizer, text_source, token_chunks
 from .vocabulary import BOS_ID, EOS_ID
-from .vectors import save_array
+from .vectors import check_finite, save_array
 
 # %% ../nbs/04a_static_table.ipynb #a1c40001
 def fold_rows(
@@ -260,16 +260,6 @@ def _encode_rows(self:StaticTable, rows, batch_size, dim):
         sums = _row_sums(table, factors[at], ids[at], part - part[0])
         out[k:k + batch_size] = _to_unit(sums[:, :dim] + frame[:dim])
     return out
-
-# %% ../nbs/04a_static_table.ipynb #04a0f001
-def check_finite(
-    vectors,  # `(n,E)` that a model has computed
-):            # the same
-    "InputError unless all numbers are finite: absurd weights give others."
-    v = vectors.ravel()
-    if not math.isfinite(np.vdot(v, v)):
-        raise InputError('the model gives numbers that are not finite: its weights are damaged or too large')
-    return vectors
 
 # %% ../nbs/04a_static_table.ipynb #a1c40016
 def encode_blocks(

@@ -66,7 +66,8 @@ def _json_row(value, place):
     return value
 
 # %% ../nbs/00l_tables.ipynb #9a3c0007
-_ROLES = dict(anchor='anchor query question text sentence1 premise question1 sent0 first sentence_a instruction prompt'.split(),
+_ROLES = dict(anchor="""anchor query question text sentence1 premise question1 sent0 first sentence_a instruction
+              prompt""".split(),
               positive='positive pos answer document sentence2 hypothesis question2 sent1 second sentence_b'.split(),
               label='label labels gold_label is_duplicate'.split())
 SCORES = '''score relatedness_score similarity_score similarity relatedness gold_score human_score gold rating sim

@@ -139,7 +139,7 @@ def report(path, folder):
 
 
 def quickstart(path, folder):
-    from rt_embedding.quickstart import _from_text
+    from rt_embedding.adaptation import _from_text
     _from_text(str(path), 0)
 
 

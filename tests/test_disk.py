@@ -125,3 +125,16 @@ def test_a_folder_that_is_replaced_is_never_away(tmp_path):
     watcher.join()
     assert not (can and away)
     assert sorted(p.name for p in tmp_path.iterdir()) == ['a', 'b', 'model']
+
+
+def test_no_room_for_an_export(tokenizer, tmp_path):
+    import resource
+
+    from rt_embedding import EmbeddingModel, SentencePieceTokenizer
+    t = SentencePieceTokenizer(tokenizer)
+    EmbeddingModel(len(t), embedding_dim=16, hidden_dim=16, n_layers=0, n_heads=2,
+                   tokenizer=t).save_pretrained(tmp_path/'model')
+    def limit(): resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
+    refused(run('rt_export', '--model', tmp_path/'model', '--output', tmp_path/'e', '--format', 'model2vec',
+                preexec_fn=limit), 'model.safetensors', 'ulimit -f')
+    assert [p.name for p in tmp_path.iterdir()] == ['model']

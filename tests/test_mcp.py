@@ -190,7 +190,8 @@ def test_bad_flags_are_refused_in_one_line(index, tmp_path, monkeypatch, capsys)
     for flags, words in ((['--index', tmp_path/'none'], 'rt_quickstart'), (['--index', ''], 'empty'),
                          (['--index', index, '--model', tmp_path], 'holds no model'),
                          (['--http', '--host', '0.0.0.0', '--index', index], '--key_file'),
-                         (['--host', '0.0.0.0', '--index', index], '--http'), (['--key_file', 'k', '--index', index], '--http'),
+                         (['--host', '0.0.0.0', '--index', index], '--http'),
+                         (['--key_file', 'k', '--index', index], '--http'),
                          (['--http', '--port', 99999, '--index', index], 'port'), (['--update'], '--index')):
         code = enter('rt_mcp', [str(f) for f in flags])
         assert refused((code, *capsys.readouterr()), words)

@@ -132,7 +132,7 @@ def test_corpus(file, tmp_path):
 
 
 def test_quickstart(file):
-    from rt_embedding.quickstart import _from_text
+    from rt_embedding.adaptation import _from_text
     path, expected = file
     sentences, pairs, held_out, _ = _from_text(str(path), 0)
     known = {text for p in expected for text in p[:2]}
@@ -197,7 +197,7 @@ def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     ('numbers.jsonl', {'label 2, used as a hard negative': 60, 'label 1': 7})])
 def test_what_is_no_pair_is_said_once_by_every_command(tmp_path, capsys, name, left_out):
     from rt_embedding.description import read_texts
-    from rt_embedding.quickstart import _from_text
+    from rt_embedding.adaptation import _from_text
     from rt_embedding.sources import make_corpus
     from rt_embedding.own_tests import collect_tasks
     path = tmp_path/name
