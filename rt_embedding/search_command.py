@@ -209,7 +209,7 @@ def index_passages(
     return SemanticIndex.build(model, list(entries), list(entries.values()))
 
 # %% ../nbs/11b_search_command.ipynb #77e170e6
-RUN, GENERAL = 'runs/quickstart', 'general'  # used where nothing is named: a run folder, a model that comes with the package
+RUN, GENERAL = 'runs/quickstart', 'general'  # where nothing is named: a run folder, a model of the package
 
 def model_of(
     model,  # a path or name, or None
@@ -232,7 +232,8 @@ def temporary_index(
     where = Path(run)/'index'
     if not inputs and not where.is_dir():
         if str(run) != RUN or GENERAL not in packaged_models():
-            raise InputError(f'{run} holds no index: run rt_quickstart first, or give --input your_texts --model a_model')
+            raise InputError(f'{run} holds no index: run rt_quickstart first, or give --input your_texts '
+                             '--model a_model')
         logger.info('no --input and no run: searching the documentation of the installed Python packages')
         inputs = ['python']
     m = open_encoder(model_of(model, run))
