@@ -103,7 +103,7 @@ def adamw(
     model,                  # a `LabModel`
     config:TrainingConfig,  # learning rates and weight decay
 )->list:                    # optimizers
-    "AdamW for all weights, as in chapter 06m."
+    "AdamW for all weights, as in chapter 06l."
     return [_adamw(parameter_groups(model, config), config)]
 
 OPTIMIZERS['adamw'] = adamw

@@ -1,5 +1,5 @@
 """A bag answers from its table: the same vectors as its own arithmetic, changed weights noticed, and commands that
-need no PyTorch do not load it. Whole processes; the cells of chapters 04, 04b, 04d, 13a and 99 test the parts."""
+need no PyTorch do not load it. Whole processes; the cells of chapters 04, 04b, 04e, 13a and 99 test the parts."""
 import json
 import subprocess
 import sys
