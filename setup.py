@@ -22,7 +22,7 @@ setuptools.setup(
     long_description_content_type='text/markdown', author=cfg['author'], author_email=cfg['author_email'],
     url=cfg['git_url'], license='Apache-2.0', keywords=cfg['keywords'],
     packages=setuptools.find_packages(include=[cfg['lib_path'], cfg['lib_path'] + '.*']),
-    package_data={cfg['lib_path']: ['assets/*', 'models/*/*']},  # pages (HTML, styles, scripts), and the model in the box
+    package_data={cfg['lib_path']: ['assets/*', 'models/*/*']},  # pages, and the model that comes with the package
     install_requires=shlex.split(cfg['requirements']), extras_require=extras,
     python_requires='>=' + cfg['min_python'], zip_safe=False,
     entry_points={'console_scripts': cfg.get('console_scripts', '').split(),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .attention import MultiHeadAttention
 from .files import InputError
 from .configuration import EncoderConfig
-from .linear import Linear, bag_means, distinct, linear, take_rows, unit_rows
+from .linear import Linear, bag_means, distinct, linear, take_rows, unit_length
 from .logging import ModelLogger
 from .tokenizer import SentencePieceTokenizer
 from .vocabulary import PAD_ID
@@ -291,7 +291,7 @@ def _embed_bags(self:EmbeddingModel, batches):
     tokens, place = distinct(ids, self.config.vocab_size)
     x = self.norm(take_rows(self.token_embedding.weight, tokens))                 # (U,D), U distinct tokens
     logits = None if self.pooling_logit is None else take_rows(self.pooling_logit, tokens)
-    return unit_rows(self.projection(bag_means(x, logits, place, lengths)))       # (N,E)
+    return unit_length(self.projection(bag_means(x, logits, place, lengths)))       # (N,E)
 
 # %% ../nbs/04_encoder.ipynb #b04a0036
 @patch

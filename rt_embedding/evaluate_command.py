@@ -201,7 +201,7 @@ def evaluate(
     if output: check_run_folder(output, ['results.json'])
     if run: model = None if model == 'models/run' else model  # a run needs no model
     with locked_output(output):
-        judged = [p for p in as_list(retrieval) if Path(p).is_dir() or not run]  # a run can do with a file of judgements
+        judged = [p for p in as_list(retrieval) if Path(p).is_dir() or not run]  # a run may have a file
         given = any((sts, judged, pairs, labelled, corpus)) or not run
         tasks = collect_tasks(sts, judged, pairs, labelled, corpus, max_pairs, seed, split, with_own) if given else []
         models, entries = _load_models(model, batch_size, device, trust_remote_code), []

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ONEDNN', 'PRECISIONS', 'BF16_DIM', 'is_plain', 'takes_onednn', 'linear', 'packed_weight', 'Linear', 'has_bf16',
-           'autocast', 'distinct', 'take_rows', 'bag_means', 'unit_rows']
+           'autocast', 'distinct', 'take_rows', 'bag_means', 'unit_length']
 
 # %% ../nbs/02a_linear.ipynb #b2ded2d5
 import platform
@@ -239,7 +239,7 @@ class _UnitRows(Function):
         return torch.addcmul(g, y, _row_dots(y, g)[:, None], value=-1).div_(length)
 
 # %% ../nbs/02a_linear.ipynb #02a5c032
-def unit_rows(
+def unit_length(
     x:Tensor,  # `(N,E)`
 )->Tensor:     # `(N,E)`, each row at length 1; zeros stay zeros
     "`F.normalize` of rows, with a shorter backward pass."

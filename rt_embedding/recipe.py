@@ -45,7 +45,8 @@ def adapted_recipe(
     if not isinstance(recipe, Recipe):
         if recipe not in RECIPES: raise InputError(f"recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
         recipe = RECIPES[recipe]
-    if minutes is not None and not 0 < minutes < 1e5: raise InputError(f'minutes must be above 0 and below 100,000, got {minutes}')
+    if minutes is not None and not 0 < minutes < 1e5:
+        raise InputError(f'minutes must be above 0 and below 100,000, got {minutes}')
     stages = recipe.stages
     if steps:
         if min(steps) < 1: raise InputError(f'steps must be at least 1, got {min(steps)}')

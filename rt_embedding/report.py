@@ -250,7 +250,8 @@ def analyse(
         if len(models) > 1: import_extra('scipy.stats', 'viz')  # for the intervals of differences
         data = encode_all(*read_texts(input, max_texts, seed), chosen, models, seed)
         data.numbers = {name: describe(data, name, batch_size) for name in models}
-        result = dict(format_version=3, n_texts=len(data.texts), tasks={name: len(of) for name, of in data.tasks.items()},
+        result = dict(format_version=3, n_texts=len(data.texts),
+                      tasks={name: len(of) for name, of in data.tasks.items()},
                       chosen=data.chosen, chosen_by_user=data.by_user, models=data.numbers,
                       comparisons={f'{b} minus {a}': compare_models(data, a, b) for a, b in pairwise(models)})
         with atomic_folder(folder, overwrite=folder.exists(), keep=lambda name: name.startswith('.')) as out:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from .encoder import EmbeddingModel
 from .files import InputError
-from .static import StaticTable, fold, quantize_rows
+from .static import StaticTable, quantize_rows
 from .tokenizer import SentencePieceTokenizer
 
 # %% ../nbs/04c_small_tables.ipynb #c5752d68

@@ -52,7 +52,8 @@ def not_too_deep(
     "Python's walks fail in folders a thousand deep, as somebody may have made them: one line of `InputError`."
     try: yield
     except RecursionError:
-        raise InputError(f'{name}: folders lie too deep in one another there: name the files, or fewer folders') from None
+        raise InputError(f'{name}: folders lie too deep in one another there: '
+                         'name the files, or fewer folders') from None
 
 # %% ../nbs/00f_text.ipynb #1f29c323
 def _expand(one, suffixes=SUFFIXES):
