@@ -191,7 +191,7 @@ def part(self:OpenIndex,
 # %% ../nbs/11g_agent_tools.ipynb #e11a0030
 @patch
 def search(self:OpenIndex,
-    asked:SearchArguments,
+    asked:SearchArguments,  # question, k, and perhaps which files or packages
 )->Found:
     "The passages closest to a question."
     index, rows = self.part(asked.only)
@@ -220,7 +220,7 @@ def one_of(
 # %% ../nbs/11g_agent_tools.ipynb #e11a0037
 @patch
 def read(self:OpenIndex,
-    asked:ReadArguments,
+    asked:ReadArguments,  # an id, or a file and a line; how many passages before and after
 )->Reading:
     "A passage with its neighbours in the same file."
     by_id = one_of(asked, 'id', 'file') == 'id'
@@ -245,7 +245,7 @@ def _row_named(self:OpenIndex, name):
 # %% ../nbs/11g_agent_tools.ipynb #e11a003c
 @patch
 def similar(self:OpenIndex,
-    asked:SimilarArguments,
+    asked:SimilarArguments,  # an id or a name, and k
 )->Found:
     "The passages closest to a passage, without itself."
     by_id = one_of(asked, 'id', 'name') == 'id'

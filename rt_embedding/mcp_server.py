@@ -136,7 +136,7 @@ def _failure(types, error):
 
 # %% ../nbs/11h_mcp.ipynb #e11c0020
 def tool_handlers(
-    library:Library,
+    library:Library,  # opens the index, and again when it was rebuilt
 )->dict:   # for `mcp.server.lowlevel.Server`
     "Answer what a client asks about tools."
     import anyio, mcp_types as types
@@ -155,7 +155,7 @@ def tool_handlers(
 
 # %% ../nbs/11h_mcp.ipynb #e11c0022
 def resource_handlers(
-    library:Library,
+    library:Library,  # opens the index, and again when it was rebuilt
 )->dict:   # for `mcp.server.lowlevel.Server`
     "Answer what a client asks about resources."
     import anyio, mcp_types as types
@@ -174,7 +174,7 @@ def resource_handlers(
 
 # %% ../nbs/11h_mcp.ipynb #e11c0024
 def make_server(
-    library:Library,
+    library:Library,  # opens the index, and again when it was rebuilt
 ):     # a `mcp.server.lowlevel.Server`
     "A server with the tools and resources of an index."
     Server = import_extra('mcp.server.lowlevel', 'mcp').Server

@@ -233,7 +233,7 @@ class Pairs(Reader):
         some = [(s, s.split(' number')[0]) for s in sentences(20)]
         (folder/'a.tsv').write_text(''.join(f'{a}\t{b}\n' for a, b in some))
         (folder/'b.jsonl').write_text(''.join(json.dumps(dict(anchor=a, positive=b)) + '\n' for a, b in some))
-        (folder/'c.jsonl').write_text(''.join(json.dumps([a, b, 'no']) + '\n' for a, b in some))
+        (folder/'c.jsonl').write_text(''.join(json.dumps([a, b, f'no {a}']) + '\n' for a, b in some))
         (folder/'d.tsv.gz').write_bytes(gzip.compress(''.join(f'{a}\t{b}\n' for a, b in some).encode()))
         (folder/'e.txt').write_text('\n'.join(f'{a} The end. {b}' for a, b in some))
     def case(self, number):
