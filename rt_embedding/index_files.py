@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['INDEX_VERSION', 'damaged', 'check_entry', 'write_entries', 'StoredEntries', 'checksum', 'StoredFile', 'IndexHeader',
            'read_index_header', 'is_index', 'StoredFiles', 'write_places', 'place_moves', 'tidy_files', 'replace_files',
-           'open_files', 'bring_back']
+           'open_files', 'priors_of', 'read_priors', 'bring_back']
 
 # %% ../nbs/10n_index_files.ipynb #13392307
 import hashlib, json, math, os, re, shutil, zlib
@@ -311,6 +311,23 @@ def open_files(
             before, header = header, read_index_header(folder)
             if header == before: raise e if isinstance(e, InputError) else damaged(folder, e) from None
     raise InputError(f'{folder} is replaced again and again: try it later')
+
+# %% ../nbs/10n_index_files.ipynb #ea5e0017
+def priors_of(
+    entries,   # n dicts
+):             # `(n,)` float32, or None if no entry has one
+    "The priors of entries."
+    found = np.array([e.get('prior') or 0. for e in entries], np.float32)
+    return found if found.any() else None
+
+def read_priors(
+    files,     # `StoredFiles`
+):             # `(n,)` float32, or None if the index has none
+    "The stored priors."
+    if 'priors.npy' not in files.header.files: return None
+    found = files.array('priors.npy', np.float32, files.header.n)
+    if not ((found >= -1) & (found <= 0)).all(): raise damaged(files.folder, 'priors.npy holds what is no prior')
+    return found
 
 # %% ../nbs/10n_index_files.ipynb #9322fe29
 def bring_back(

@@ -9,12 +9,13 @@ __all__ = ['FINGERPRINT_TEXT', 'DTYPES', 'CONVERTED', 'PROPOSED', 'encoder_of', 
 # %% ../nbs/11_semantic_search.ipynb #171b083d
 import inspect, json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from .files import InputError
 from .index_files import (
-    bring_back, check_entry, damaged, open_files, replace_files, write_entries, write_places)
+    bring_back, check_entry, damaged, open_files, priors_of, read_priors, replace_files, write_entries, write_places)
 from .nearest import decide, n_candidates, nearest, open_graph, to_codes
 from .ranking import bm25_scores, top_k
 from .runs import locked_folder
@@ -80,6 +81,10 @@ class SemanticIndex:
 
     @property
     def dtype(self)->str: return 'int8' if self.codes is not None else self.vectors.dtype.name
+
+    @cached_property
+    def priors(self):  # `(n,)` of the entries, -1 to 0; None if all are 0. Of an index on disk they have a file
+        return priors_of(self.entries) if self.files is None else read_priors(self.files)
 
     def __len__(self): return len(self.vectors)
 
@@ -211,16 +216,16 @@ PROPOSED = 100  # answers of each list that are compared again, with priors or w
 def _by_meaning(self:SemanticIndex, vectors, k):
     "Rows and scores of the best k: cosines, and priors where the nearest have some."
     found = self._checked(lambda: self._nearest(vectors, k))
-    if not any(self.entries[i].get('prior') is not None for row in found[0] for i in row.tolist()): return found
+    if self.priors is None or not self.priors[np.asarray(found[0], int)].any(): return found
     if k < PROPOSED: found = self._checked(lambda: self._nearest(vectors, PROPOSED))
-    return add_priors(found, self.entries, k)
+    return add_priors(found, self.priors, k)
 
 # %% ../nbs/11_semantic_search.ipynb #c22ce75d
 @patch
 def _by_words(self:SemanticIndex, queries, k):
     "Rows and scores of the best k by words, the best of each question 1 before its prior is added."
     rows, found = self._lexical(queries, max(k, PROPOSED))
-    return add_priors((rows, found/np.maximum(found[:, :1], 1e-9)), self.entries, k)
+    return add_priors((rows, found/np.maximum(found[:, :1], 1e-9)), self.priors, k)
 
 # %% ../nbs/11_semantic_search.ipynb #c22ce75f
 @patch
@@ -308,6 +313,7 @@ def add(self:SemanticIndex,
     self.entries = [*(self.entries[i] for i in range(len(self.entries))), *entries]
     if self.codes is not None: self.codes = to_codes(self.vectors)
     self.graph = self.files = self.word_index = self.converted = None               # they know the old texts only
+    vars(self).pop('priors', None)
     return self
 
 # %% ../nbs/11_semantic_search.ipynb #b53a455c
@@ -318,6 +324,7 @@ def _write(self:SemanticIndex, folder, place, sources, words):
     if self.codes is not None:
         for name, part in zip(('codes.npy', 'scales.npy'), self.codes, strict=True): save_array(folder/name, part)
     write_entries(folder, self.entries)
+    if self.priors is not None: save_array(folder/'priors.npy', self.priors)
     if sources:
         (folder/'sources.json').write_text(json.dumps(sources), encoding='utf-8')
         write_places(folder, place, sources['inputs'])

@@ -15,13 +15,12 @@ from .ranking import bm25_index
 # %% ../nbs/10p_two_lists.ipynb #0b1ec7b1
 def add_priors(
     found:tuple,  # rows and scores of at most 1, `(q,n)` each, best first
-    entries,      # of an index, by row
+    priors,       # `(rows,)` of an index, -1 to 0; None: there are none
     k:int,        # rows kept
 )->tuple:         # rows and scores, `(q,k)` each, best first; equal ones in the order of the rows
     "Add to each score the prior of its entry."
     ids, scores = map(np.asarray, found)
-    priors = np.array([[entries[i].get('prior') or 0. for i in row] for row in ids.tolist()]).reshape(ids.shape)
-    total = np.round(scores + priors, 6)
+    total = np.round(scores if priors is None or not ids.size else scores + np.float64(priors[ids]), 6)
     order = np.lexsort((ids, -total))[:, :k]
     return np.take_along_axis(ids, order, 1), np.take_along_axis(total, order, 1)
 
