@@ -197,7 +197,7 @@ def evaluate(
 ):
     "Score models on your test sets and print a table."
     for name, value in dict(max_pairs=max_pairs, n_bootstrap=n_bootstrap).items():
-        if not 1 <= value <= 10**6: raise InputError(f'{name} must lie between 1 and 1,000,000, got {value}')
+        if not 1 <= value <= 10**6: raise InputError(f'{name} must be between 1 and 1,000,000, got {value}')
     if output: check_run_folder(output, ['results.json'])
     if run: model = None if model == 'models/run' else model  # a run needs no model
     with locked_output(output):

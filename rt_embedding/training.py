@@ -300,7 +300,6 @@ def go(self:TrainingRun)->dict:  # steps, tokens, seconds, best and last validat
             self.model.train()
             evaluated = self.loop()
         if s['step'] < self.total_steps: self.say_stopped()
-        if s['last'] and not math.isfinite(s['last']['val_loss']): self.give_up('the validation loss is not finite')
         if not main_first((self.run/'last').exists) or evaluated: self.save_model('last')
     except OSError as e:
         if isinstance(e, FileNotFoundError): self.reporter.log.sync()  # says so if the whole folder has gone
