@@ -359,7 +359,7 @@ def adapt(
     interpolation:float=.3,          # how far the weights go back after the training: 0 not at all, 1 all the way
     sts:Param('similarity test(s), scored before and after: score TAB sentence TAB sentence', str, nargs='+')=None,
     seed:int=42,                     # of every random choice
-    device:str='cpu',                # auto, cpu, cuda, mps
+    device:str='auto',               # auto, cpu, cuda, mps
     language:str=None,               # of your running text: de, zh, ...; not given: its marks decide
 )->dict:                             # scores before and after, new words, steps, folder
     "Go on from the general model with your own text."

@@ -10,7 +10,7 @@ __all__ = ['DOCUMENTS', 'MOST_LINES', 'SOURCES', 'open_text', 'read_sentences', 
 from collections import Counter
 from itertools import chain, islice
 from typing import Iterator
-from .commands import plural
+from .commands import as_list, plural
 from .files import InputError
 from .overlap import text_key
 from .languages import split_sentences
@@ -194,7 +194,7 @@ def load_pairs(
     found = PairList()
     for path in expand_paths(paths): found.add(_any_pairs(path, language))
     if not found:
-        raise InputError(f'{paths}: no pairs; '
+        raise InputError(f'{", ".join(map(str, as_list(paths)))}: no pairs; '
                          'give two columns separated by a tab, CSV with a header, JSON, or two sentences')
     return found
 
